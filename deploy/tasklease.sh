@@ -1,0 +1,458 @@
+#!/bin/sh
+# tasklease.sh: the agent's socket API for images without Node. Needs a POSIX shell, curl (7.40 or later)
+# and the usual tools (sed, od, mkfifo, mktemp); tried with dash, bash and busybox sh.
+#
+# Invariants: no secret passes through here (the API never answers one); `run` never leaves its task behind.
+#
+# How `run` is bound to its task: the start is sent with {"connection": true} and its answer stays open.
+# Whoever ends this script, kill -9 included, ends that connection, and the agent stops the task within a
+# second. curl alone would not notice the script's end (the agent may be silent for hours, so it has nothing
+# to write to a closed pipe). So a holder process, curl's parent, waits on a pipe whose only writing end
+# this script has: the kernel closes it when the script is gone, however it went, and the holder ends curl.
+# This works where process ids mean nothing: the agent of a sidecar is in another pid namespace.
+#
+# Not done here, but by `tasklease run`: reconnecting after a restart of the agent. A connection that ends
+# while the command runs means: the task is over, its files are gone, the command gets SIGTERM, exit 125.
+set -u
+
+me=tasklease.sh
+socket=${TASKLEASE_SOCKET:-/run/tasklease/agent.sock}
+cr=$(printf '\r')
+stop_wait=30s # how long the end of `run` waits for the proof
+kill_after=10 # seconds from SIGTERM to SIGKILL for a command whose task is gone
+
+usage() {
+  cat <<'TEXT'
+Usage: tasklease.sh start --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID]
+       tasklease.sh stop  TASK [--wait D]
+       tasklease.sh stop  --event type:id [--wait D]
+       tasklease.sh run   --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] -- CMD...
+
+  --socket PATH   the agent's socket (also TASKLEASE_SOCKET; else /run/tasklease/agent.sock)
+
+start and stop print the agent's answer (JSON, never a secret).
+  exit 0 done, 1 refused or failed, 2 usage, 3 agent not reachable, 4 revocation still pending
+run leases the profile's secrets for exactly as long as CMD runs; CMD finds TASKLEASE_TASK and TASKLEASE_DIR.
+  exit: CMD's; 124 the asked duration was over, 125 tasklease failed, 126 CMD not executable, 127 not found
+
+Example: tasklease.sh run --profile report-read --event cron:nightly -- \
+           sh -c '. "$TASKLEASE_DIR/db.env"; export PGUSER PGPASSWORD; psql -h db.internal app -c "select 1"'
+TEXT
+}
+
+say() { printf '%s: %s\n' "$me" "$*" >&2; }
+
+# Ends with the code for wrong usage: 2, or 125 in `run`, where 2 could be CMD's.
+misused() {
+  say "$* See $me --help."
+  exit "$usage_code"
+}
+
+# A JSON string. Control characters are refused before (check_text), so quote and backslash are all there is.
+json() { printf '"%s"' "$(printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
+
+# A string member of the agent's one-line JSON; '' when it is not there.
+member() {
+  printf '%s' "$2" | tr '\n' ' ' | sed -nE 's/.*"'"$1"'" *: *"(([^"\\]|\\.)*)".*/\1/p' | sed 's/\\\(["\\/]\)/\1/g'
+}
+
+check_text() {
+  case $2 in
+    *[[:cntrl:]]*) misused "$1 has a control character in it." ;;
+    '') misused "$1 is empty." ;;
+  esac
+}
+
+# The agent checks task ids too; here it keeps them from changing the URL.
+check_task() {
+  case $1 in
+    '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*)
+      misused "\"$1\" is no task id: letters, digits, '.', '_' and '-', starting with a letter or digit." ;;
+  esac
+  [ "${#1}" -le 128 ] || misused "a task id has at most 128 characters."
+}
+
+# Seconds of a duration such as 1h30m, rounded up; '' when it is not one.
+seconds() {
+  left=$1 total=0
+  [ -n "$left" ] || return 0
+  while [ -n "$left" ]; do
+    count=${left%%[!0-9]*}
+    left=${left#"$count"}
+    while [ "${count#0}" != "$count" ] && [ "$count" != 0 ]; do count=${count#0}; done # 08 is no octal number
+    [ -n "$count" ] && [ "${#count}" -le 9 ] || return 0
+    case $left in
+      ms*) left=${left#ms} total=$((total + (count + 999) / 1000)) ;;
+      s*) left=${left#s} total=$((total + count)) ;;
+      m*) left=${left#m} total=$((total + count * 60)) ;;
+      h*) left=${left#h} total=$((total + count * 3600)) ;;
+      d*) left=${left#d} total=$((total + count * 86400)) ;;
+      *) return 0 ;;
+    esac
+  done
+  printf '%s' "$total"
+}
+
+# Becomes curl, so call it in a subshell only: then killing that process kills curl and not just its parent.
+# ~/.curlrc and proxy variables are for other servers; with a Unix socket the URL's host is only a name.
+agent_curl() {
+  exec curl -q -sS -g --noproxy '*' --connect-timeout 5 -H 'Expect:' --unix-socket "$socket" "$@" 2>/dev/null
+}
+
+# One request (method, path, more of curl's options; body on stdin). Sets `status` (000: no answer) and `body`.
+call() {
+  method=$1 path=$2
+  shift 2
+  if reply=$(agent_curl -X "$method" -w '\n%{http_code}' "$@" "http://tasklease$path"); then
+    status=${reply##*
+}
+    body=${reply%
+*}
+  else
+    status=000 body=
+  fi
+}
+
+say_unreachable() {
+  if [ ! -S "$socket" ]; then
+    say "no agent at $socket: no such socket, or none that $(id -un 2>/dev/null || id -u) may see." \
+      "Start the agent, or name its socket with --socket or TASKLEASE_SOCKET."
+  elif [ ! -w "$socket" ]; then
+    say "no agent at $socket: user $(id -u) with group $(id -g) may not use this socket." \
+      "Its group is the agent's setting socket.group."
+  else
+    say "no agent at $socket: it does not answer. Is it running? Its log says more."
+  fi
+}
+
+# What failed, and the agent's own words why and what to do.
+say_refused() {
+  code=$(member code "$body")
+  detail=$(member detail "$body")
+  say "$1 (${code:+$code, }HTTP $status): ${detail:-the agent gave no reason.} $(member hint "$body")"
+}
+
+# ---- arguments ----
+
+usage_code=2
+case ${1-} in
+  start | stop) command=$1 ;;
+  run) command=run usage_code=125 ;;
+  -h | --help | help)
+    usage
+    exit 0 ;;
+  '') misused "no command given." ;;
+  *) misused "there is no command \"$1\"." ;;
+esac
+shift
+
+profile='' params='' duration='' duration_seconds='' event='' task='' wait_for=$stop_wait dashes=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --)
+      dashes=yes
+      shift
+      break ;;
+    -h | --help)
+      usage
+      exit 0 ;;
+    --*=*)
+      option=${1%%=*} value=${1#*=}
+      shift ;;
+    --*)
+      option=$1
+      [ $# -ge 2 ] || misused "$1 needs a value."
+      value=$2
+      shift 2 ;;
+    *)
+      if [ "$command" != stop ] || [ -n "$task" ]; then misused "\"$1\" is one argument too many."; fi
+      option=--task value=$1
+      shift ;;
+  esac
+  check_text "$option" "$value"
+  case $command$option in
+    *--socket) socket=$value ;;
+    *--task)
+      check_task "$value"
+      task=$value ;;
+    *--event)
+      case $value in
+        ?*:?*) event=$value ;;
+        *) misused "--event $value is not type:id, such as pull_request:acme/shop#412." ;;
+      esac ;;
+    stop--wait)
+      [ -n "$(seconds "$value")" ] || misused "--wait $value is no duration such as 30s or 5m."
+      wait_for=$value ;;
+    start--profile | run--profile) profile=$value ;;
+    start--duration | run--duration)
+      duration=$value duration_seconds=$(seconds "$value")
+      [ -n "$duration_seconds" ] || misused "--duration $value is no duration such as 90s, 10m or 1h30m." ;;
+    start--param | run--param)
+      case $value in
+        ?*=*) params="$params${params:+,}$(json "${value%%=*}"):$(json "${value#*=}")" ;;
+        *) misused "--param $value is not name=value." ;;
+      esac ;;
+    *) misused "$command has no option $option." ;;
+  esac
+done
+command -v curl >/dev/null || {
+  say "curl is not on the PATH, and this client is made of it. Install it, or use the tasklease command."
+  exit $((usage_code == 125 ? 125 : 1))
+}
+
+# ---- stop ----
+
+stop() {
+  [ $# -eq 0 ] || misused "\"$1\" is one argument too many."
+  limit=$(($(seconds "$wait_for") + 60))
+  if [ -n "$task" ]; then
+    [ -z "$event" ] || misused "stop takes a task or an event, not both."
+    call DELETE "/v1/tasks/$task?wait=$wait_for" -m "$limit" </dev/null
+  else
+    [ -n "$event" ] || misused "stop needs a task, or --event type:id."
+    # -G puts the encoded event into the URL; ids hold slashes and number signs.
+    call DELETE "/v1/tasks?wait=$wait_for" -m "$limit" -G --data-urlencode "event=$event" </dev/null
+  fi
+  case $status in
+    200 | 202) printf '%s\n' "$body" ;;
+    000) say_unreachable ;;
+    *) say_refused "could not stop ${task:-the tasks of $event}" ;;
+  esac
+  case $status in
+    200) exit 0 ;;
+    202)
+      say "revocation is still pending; the files are gone and the agent keeps trying."
+      exit 4 ;;
+    000) exit 3 ;;
+    *) exit 1 ;;
+  esac
+}
+
+# ---- start ----
+
+# The start body; $1 is more of its members.
+start_body() {
+  printf '{"profile":%s' "$(json "$profile")"
+  [ -z "$params" ] || printf ',"params":{%s}' "$params"
+  [ -z "$duration" ] || printf ',"duration":%s' "$(json "$duration")"
+  [ -z "$event" ] || printf ',"event":{"type":%s,"id":%s}' "$(json "${event%%:*}")" "$(json "${event#*:}")"
+  printf '%s}' "$1"
+}
+
+prepare_start() {
+  [ -n "$profile" ] || misused "--profile is missing."
+  [ -n "$task" ] || task=sh-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
+}
+
+start() {
+  [ $# -eq 0 ] || misused "\"$1\" is one argument too many."
+  prepare_start
+  request=$(start_body '')
+  call PUT "/v1/tasks/$task" -H 'Content-Type: application/json' --data-binary @- <<BODY
+$request
+BODY
+  case $status in
+    200 | 201 | 202)
+      printf '%s\n' "$body"
+      [ "$status" != 202 ] ||
+        say "$task waits for approval and has no files yet. Repeat the same start to see whether it was given."
+      exit 0 ;;
+    000)
+      say_unreachable
+      exit 3 ;;
+    *)
+      say_refused "start of $task refused"
+      exit 1 ;;
+  esac
+}
+
+# ---- run ----
+
+# Sends a signal to this script after $1 seconds. The holder hears of the sleeping process and takes it along.
+alarm() {
+  (
+    sleep "$1" 3<&- 4>&- &
+    echo "$!" >&4
+    exec 3<&- 4>&-
+    wait "$!" && kill -s USR2 "$$"
+  ) </dev/null >/dev/null 2>&1 &
+}
+
+# curl's parent: opens the connection, and closes it when the script's end of the pipe `life` is closed.
+# Signals meant for the whole group (a terminal, an init system) must not close it before the script says so.
+hold() {
+  trap '' INT QUIT TERM HUP
+  exec <"$fifos/life" >/dev/null 2>&1
+  printf '%s' "$request" | agent_curl -N -i -X PUT -H 'Content-Type: application/json' --data-binary @- \
+    "http://tasklease/v1/tasks/$task" >"$fifos/stream" &
+  connection=$! sleepers=''
+  while read -r pid; do
+    case $pid in
+      0) sleepers='' ;; # the alarm went off
+      *) sleepers="$sleepers $pid" ;;
+    esac
+  done
+  # shellcheck disable=SC2086 # a list of process ids
+  [ -z "$sleepers" ] || kill $sleepers
+  kill -9 "$connection" # curl ignores the signals that this process ignores
+}
+
+signal_command() { [ -z "$cmd" ] || kill -s "$1" "$cmd" 2>/dev/null; }
+
+on_signal() {
+  interrupted=yes
+  [ -n "$cmd" ] || exit "$2"
+  case $1 in
+    # At a terminal CMD has had this one too, if it could be told not to ignore it.
+    INT | QUIT) if [ -z "$as_usual" ]; then signal_command TERM; elif [ ! -t 0 ]; then signal_command "$1"; fi ;;
+    *) signal_command "$1" ;;
+  esac
+}
+
+on_lost() {
+  interrupted=yes lost=yes
+  if [ -n "$expired" ]; then
+    signal_command KILL # the deadline; SIGTERM came when the asked duration was over
+  else
+    say "the task $task is over: the agent closed its connection. SIGTERM to the command."
+    signal_command TERM
+    alarm "$kill_after"
+  fi
+}
+
+on_alarm() {
+  interrupted=yes
+  echo 0 >&4
+  if [ -n "$lost" ]; then
+    signal_command KILL
+  else
+    expired=yes
+    say "the asked duration of $duration is over. SIGTERM to the command."
+    signal_command TERM
+  fi
+}
+
+# Runs on every exit that a script can see. The stop comes first: `completed`, and not `lost`.
+finish() {
+  trap '' INT QUIT TERM HUP USR1 USR2
+  trap - EXIT
+  if [ -n "$started" ]; then
+    call DELETE "/v1/tasks/$task?wait=$stop_wait" -m 60 </dev/null 3<&- 4>&-
+    case $status in
+      200) ;;
+      202) say "revocation of $task is still pending; its files are gone and the agent keeps trying." ;;
+      404) ;; # never came to be
+      000) say "could not stop $task: the agent does not answer. Its secrets end at the deadline, or within the leash." ;;
+      *) say_refused "could not stop $task" ;;
+    esac
+  fi
+  exec 3<&- 4>&-
+  [ -z "$holder" ] || wait "$holder" 2>/dev/null
+  [ -z "$fifos" ] || rm -rf "$fifos"
+}
+
+# Nothing is leased for a command that cannot run.
+find_command() {
+  case $1 in
+    */*) place=$1 ;;
+    *) place=$(command -v "$1") || place='' ;;
+  esac
+  if [ -z "$place" ] || { [ "$place" != "${place#*/}" ] && [ ! -e "$place" ]; }; then
+    say "$1 is not found. Nothing was leased."
+    exit 127
+  elif [ "$place" != "${place#*/}" ] && { [ -d "$place" ] || [ ! -x "$place" ]; }; then
+    say "$1 is not executable. Nothing was leased."
+    exit 126
+  fi
+}
+
+run() {
+  if [ -z "$dashes" ] || [ $# -eq 0 ]; then misused "the command is missing: run --profile P -- CMD..."; fi
+  prepare_start
+  find_command "$1"
+  cmd='' lost='' expired='' started='' holder='' fifos='' interrupted=''
+  fifos=$(mktemp -d "${TMPDIR:-/tmp}/tasklease.XXXXXX" 2>/dev/null || mktemp -d /dev/shm/tasklease.XXXXXX 2>/dev/null)
+  if [ -z "$fifos" ] || ! mkfifo "$fifos/life" "$fifos/stream"; then
+    say "cannot make two pipes in ${TMPDIR:-/tmp} or /dev/shm. Name a directory one may write with TMPDIR."
+    exit 125
+  fi
+  request=$(start_body ',"bind":{"connection":true}')
+  trap finish EXIT
+  for sig in 'HUP 129' 'INT 130' 'QUIT 131' 'TERM 143'; do
+    # shellcheck disable=SC2064 # expanded now on purpose
+    trap "on_signal $sig" "${sig% *}"
+  done
+  trap on_lost USR1
+  trap on_alarm USR2
+
+  # The order matters: the holder dials only once it holds `life`, so no connection is ever without it.
+  hold &
+  holder=$!
+  exec 4>"$fifos/life"
+  started=yes
+  exec 3<"$fifos/stream"
+  rm -rf "$fifos" # both are open; nothing is left behind even by kill -9
+  status=000 body=''
+  if read -r line <&3; then
+    line=${line#* }
+    status=${line%% *}
+    while read -r line <&3 && [ "${line%"$cr"}" != '' ]; do :; done
+  fi
+  case $status in
+    200 | 201) read -r body <&3 || : ;;
+    000)
+      started=''
+      say_unreachable
+      exit 125 ;;
+    *)
+      [ "$status" = 202 ] || started=''
+      body=$(cat <&3)
+      say_refused "start of $task refused"
+      exit 125 ;;
+  esac
+  dir=$(member dir "$body")
+  [ -n "$dir" ] || {
+    say "the agent's answer to the start of $task names no directory. Is $socket a tasklease agent?"
+    exit 125
+  }
+
+  # Background commands of a script ignore SIGINT and SIGQUIT; env (coreutils 8.31) can put that right.
+  as_usual=''
+  env --default-signal=INT,QUIT true 2>/dev/null && as_usual='env --default-signal=INT,QUIT'
+  exec 5<&0
+  (
+    exec 3<&- 4>&-
+    TASKLEASE_TASK=$task TASKLEASE_DIR=$dir
+    export TASKLEASE_TASK TASKLEASE_DIR
+    # shellcheck disable=SC2086 # a command with its option, or nothing
+    exec $as_usual "$@" 5<&-
+  ) <&5 &
+  cmd=$!
+  exec 5<&-
+  # The agent sends lines now and then; what counts is that the stream ends.
+  (
+    cat <&3 >/dev/null
+    kill -s USR1 "$$"
+  ) </dev/null >/dev/null 2>&1 4>&- &
+  [ -z "$duration_seconds" ] || alarm "$duration_seconds"
+
+  # A trapped signal ends `wait` early: again, until it ends by itself. 127 then means that it had been heard.
+  interrupted=''
+  wait "$cmd"
+  exit_code=$?
+  while [ -n "$interrupted" ]; do
+    interrupted=''
+    wait "$cmd" 2>/dev/null
+    again=$?
+    [ "$again" = 127 ] || exit_code=$again
+  done
+  finish
+  if [ -n "$expired" ]; then exit 124; fi
+  [ -n "$lost" ] || exit "$exit_code"
+  case $body in
+    *'"outcome":"expired"'*) exit 124 ;;
+    *) exit 125 ;;
+  esac
+}
+
+"$command" "$@"

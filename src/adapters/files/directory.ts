@@ -1,0 +1,101 @@
+// Owns the safety of directories: made with the right mode, on the right file system, out of reach of
+// others. Invariant: what passes here can be changed by root and the agent only.
+
+import { chmodSync, lstatSync, mkdirSync, type Stats, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Problem } from '../../domain/problem.ts';
+
+// statfs(2): file systems that live in memory.
+const TMPFS_MAGIC = 0x01021994;
+const RAMFS_MAGIC = 0x858458f6;
+
+export function isInMemory(path: string): boolean {
+  const { type } = statfsSync(path);
+  return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
+}
+
+/**
+ * Makes `path` and its parents, or checks that nobody but root and the agent can replace what is in it.
+ * @param name the configuration key, for messages
+ * @throws Problem TMPFS_UNSAFE with the fix
+ */
+export function safeDirectory(name: string, path: string, mode: number): void {
+  ensure(name, path, mode);
+  for (let dir = path; ; dir = dirname(dir)) {
+    const stat = look(name, dir);
+    const ours = stat.uid === 0 || stat.uid === process.geteuid?.();
+    const writable = (stat.mode & 0o022) !== 0;
+    const sticky = (stat.mode & 0o1000) !== 0;
+    if (!ours) {
+      throw unsafe(name, `${dir} belongs to uid ${stat.uid}`, `chown it to root or to the agent's uid`);
+    }
+    if (writable && (dir === path || !sticky)) {
+      throw unsafe(name, `${dir} can be changed by others (mode ${octal(stat)})`, `chmod go-w ${dir}`);
+    }
+    if (dir === dirname(dir)) return;
+  }
+}
+
+/** A directory that only the agent may even look into; one of ours that is wider is narrowed. */
+export function privateDirectory(name: string, path: string): void {
+  safeDirectory(name, path, 0o700);
+  const stat = lstatSync(path);
+  if ((stat.mode & 0o077) === 0) return;
+  if (stat.uid !== process.geteuid?.()) {
+    throw unsafe(name, `${path} is open to others (mode ${octal(stat)})`, `chmod 0700 ${path}`);
+  }
+  chmodSync(path, 0o700);
+}
+
+/**
+ * The directory that task directories go into. A volume root that everybody may write to (a Kubernetes
+ * emptyDir is root-owned 0777) gets a directory of ours inside.
+ * @throws Problem TMPFS_UNSAFE when it is not on tmpfs or ramfs, or not safe
+ */
+export function secretsDirectory(path: string): string {
+  ensure('secrets_dir', path, 0o711);
+  if (!isInMemory(path)) {
+    throw unsafe(
+      'secrets_dir',
+      `${path} is not on tmpfs or ramfs, so secrets would reach a disk`,
+      `mount -t tmpfs -o size=16m,mode=0711,noswap tmpfs ${path}`,
+    );
+  }
+  const stat = look('secrets_dir', path);
+  if (stat.uid !== 0 || (stat.mode & 0o002) === 0) {
+    safeDirectory('secrets_dir', path, 0o711);
+    return path;
+  }
+  const inside = join(path, 'tasklease');
+  ensure('secrets_dir', inside, 0o750);
+  const own = look('secrets_dir', inside);
+  if (own.uid !== process.geteuid?.()) {
+    throw unsafe('secrets_dir', `${inside} belongs to uid ${own.uid}`, `remove ${inside}`);
+  }
+  chmodSync(inside, 0o750);
+  return inside;
+}
+
+function ensure(name: string, path: string, mode: number): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    mkdirSync(path, { mode });
+    chmodSync(path, mode);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') return;
+    throw unsafe(name, `${path} cannot be made (${code})`, 'make it, owned by the agent’s uid');
+  }
+}
+
+function look(name: string, path: string): Stats {
+  const stat = lstatSync(path);
+  if (stat.isDirectory()) return stat;
+  const what = stat.isSymbolicLink() ? 'a symbolic link' : 'not a directory';
+  throw unsafe(name, `${path} is ${what}`, 'give the real directory');
+}
+
+const octal = (stat: Stats): string => `0${(stat.mode & 0o7777).toString(8)}`;
+
+const unsafe = (name: string, detail: string, hint: string): Problem =>
+  new Problem('TMPFS_UNSAFE', `${name}: ${detail}`, { hint });

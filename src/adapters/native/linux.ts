@@ -1,0 +1,141 @@
+// Owns every call into the C library, with its signature. Invariant: each function here checks the
+// result and throws a SystemError with the errno; numbers come from the man pages named beside them.
+
+import koffi from 'koffi';
+
+const libc = koffi.load(null);
+
+const c = {
+  getsockopt: libc.func(
+    'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *size)',
+  ),
+  syscall: libc.func('long syscall(long number, ...)'),
+  clockGettime: libc.func('int clock_gettime(int clock, _Out_ int64_t *time)'),
+  flock: libc.func('int flock(int fd, int operation)'),
+  prctl: libc.func(
+    'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
+  ),
+  epollCreate: libc.func('int epoll_create1(int flags)'),
+  epollCtl: libc.func('int epoll_ctl(int epoll, int operation, int fd, uint8_t *event)'),
+  epollWait: libc.func('int epoll_wait(int epoll, _Out_ uint8_t *events, int max, int timeout)'),
+  eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
+};
+
+export class SystemError extends Error {
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    super(`${call} failed with errno ${errno}`);
+    this.name = 'SystemError';
+    this.errno = errno;
+  }
+}
+
+/** errno(3) values that callers tell apart. */
+export const ESRCH = 3;
+export const EAGAIN = 11;
+
+function check(call: string, result: number): number {
+  if (result < 0) throw new SystemError(call, koffi.errno());
+  return result;
+}
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
+
+/** Peer credentials of a connected Unix socket: unix(7), SO_PEERCRED. */
+export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
+  const value = Buffer.alloc(12);
+  const size = [value.length];
+  check('getsockopt(SO_PEERCRED)', c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, size));
+  if (size[0] !== value.length) throw new SystemError('getsockopt(SO_PEERCRED)', 0);
+  return { pid: value.readInt32LE(0), uid: value.readUInt32LE(4), gid: value.readUInt32LE(8) };
+}
+
+/** Supplementary groups of the peer: unix(7), SO_PEERGROUPS. */
+export function peerGroups(fd: number): number[] {
+  const value = Buffer.alloc(4 * 1024);
+  const size = [value.length];
+  check('getsockopt(SO_PEERGROUPS)', c.getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, size));
+  return Array.from({ length: size[0]! / 4 }, (_, i) => value.readUInt32LE(4 * i));
+}
+
+const CLOCK_BOOTTIME = 7;
+const time = new BigInt64Array(2);
+
+/** Milliseconds since boot, suspend included: clock_gettime(2), CLOCK_BOOTTIME. */
+export function bootTimeMs(): number {
+  check('clock_gettime', c.clockGettime(CLOCK_BOOTTIME, time));
+  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1_000_000);
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Takes an exclusive lock that ends with the process, flock(2); false when another process holds it. */
+export function tryLock(fd: number): boolean {
+  if (c.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const errno = koffi.errno();
+  if (errno === EAGAIN) return false;
+  throw new SystemError('flock', errno);
+}
+
+const PR_SET_DUMPABLE = 4;
+
+/** Hides memory, environment and descriptors from other processes of the same uid, prctl(2). */
+export function setUndumpable(): void {
+  check('prctl(PR_SET_DUMPABLE)', c.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
+
+/** A descriptor that is this very process and never a later one of the same pid: pidfd_open(2). */
+export const pidfdOpen = (pid: number): number =>
+  check('pidfd_open', Number(c.syscall(SYS_PIDFD_OPEN, 'int', pid, 'uint', 0)));
+
+/** True while the process has not ended, pidfd_send_signal(2) with signal 0. */
+export function pidfdAlive(pidfd: number): boolean {
+  const result = Number(c.syscall(SYS_PIDFD_SEND_SIGNAL, 'int', pidfd, 'int', 0, 'void *', null, 'uint', 0));
+  return result === 0 || koffi.errno() !== ESRCH;
+}
+
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
+// struct epoll_event is packed on x86-64 only (epoll_ctl(2), sys/epoll.h).
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
+const DATA_OFFSET = process.arch === 'x64' ? 4 : 8;
+const MAX_EVENTS = 256;
+
+export const epollCreate = (): number => check('epoll_create1', c.epollCreate(EPOLL_CLOEXEC));
+export const eventfd = (): number => check('eventfd', c.eventfd(0, EPOLL_CLOEXEC));
+
+export function epollAdd(epoll: number, fd: number): void {
+  const event = Buffer.alloc(EVENT_SIZE);
+  event.writeUInt32LE(EPOLLIN, 0);
+  event.writeUInt32LE(fd, DATA_OFFSET);
+  check('epoll_ctl', c.epollCtl(epoll, EPOLL_CTL_ADD, fd, event));
+}
+
+export function epollRemove(epoll: number, fd: number): void {
+  check('epoll_ctl', c.epollCtl(epoll, EPOLL_CTL_DEL, fd, Buffer.alloc(EVENT_SIZE)));
+}
+
+/** Waits on a thread of libuv's pool until descriptors are readable; resolves with them. */
+export function epollWait(epoll: number): Promise<number[]> {
+  const events = Buffer.alloc(EVENT_SIZE * MAX_EVENTS);
+  return new Promise((resolve, reject) => {
+    c.epollWait.async(epoll, events, MAX_EVENTS, -1, (error: Error | null, count: number) => {
+      if (error !== null) return reject(error);
+      // A negative count is EINTR: nothing is ready, wait again.
+      resolve(
+        Array.from({ length: Math.max(0, count) }, (_, i) =>
+          events.readUInt32LE(EVENT_SIZE * i + DATA_OFFSET),
+        ),
+      );
+    });
+  });
+}

@@ -1,0 +1,61 @@
+// Owns the reading of operators' YAML files. Invariant: a fault is one sentence with file, line, key and
+// what to do; duplicate keys and unknown ones are faults.
+
+import { readFileSync } from 'node:fs';
+import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { firstIssue } from '../../schema/signal.ts';
+
+export class SettingsFault extends Error {
+  constructor(sentence: string) {
+    super(sentence);
+    this.name = 'SettingsFault';
+  }
+}
+
+/** @throws SettingsFault */
+export function readYaml<S extends z.ZodType>(file: string, schema: S): z.output<S> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SettingsFault(
+      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}): check the path and its owner`,
+    );
+  }
+  return parseYaml(file, text, schema);
+}
+
+/** @throws SettingsFault */
+export function parseYaml<S extends z.ZodType>(file: string, text: string, schema: S): z.output<S> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, maxAliasCount: 10 } as object);
+  const error = document.errors[0] ?? document.warnings[0];
+  if (error !== undefined) {
+    const { line } = lines.linePos(error.pos[0]);
+    throw new SettingsFault(`${file}:${line}: ${error.message.split('\n')[0]}`);
+  }
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const { path, message } = firstIssue(parsed.error);
+  const line = lineOf(document.contents as Node | null, path, lines);
+  throw new SettingsFault(`${file}:${line}: ${path.length === 0 ? 'the file' : path.join('.')} ${message}`);
+}
+
+/** The line of the deepest key on the path that the file has. */
+function lineOf(root: Node | null, path: readonly (string | number)[], lines: LineCounter): number {
+  let node: unknown = root;
+  let offset = root?.range?.[0] ?? 0;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => String(key) === String(step));
+      if (pair === undefined) break;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return lines.linePos(offset).line;
+}

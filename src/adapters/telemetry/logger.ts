@@ -1,0 +1,26 @@
+// Owns the log: JSON lines on stderr (pino). Invariant: only fields that callers name; values that look
+// like Vault tokens are masked as a second net.
+
+import pino from 'pino';
+import type { Level } from '../../ports/telemetry.ts';
+
+export type Log = (level: Level, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+// Vault's token prefixes (developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes).
+const TOKEN = /\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}/g;
+
+export function openLog(level: Level): Log {
+  const logger = pino(
+    { level, base: { name: 'tasklease', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  return (at, message, fields) => logger[at](masked(fields ?? {}), message);
+}
+
+const masked = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value.replace(TOKEN, '[masked]') : value,
+    ]),
+  );

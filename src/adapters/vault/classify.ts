@@ -1,0 +1,118 @@
+// Owns the meaning of every answer and failure of a Vault request (DESIGN section 5), translated once,
+// here. Invariant: nothing of a request or reply body but Vault's own error sentences goes further.
+
+import { Problem, type ProblemCode } from '../../domain/problem.ts';
+import { type FailureKind, VaultFailure } from '../../ports/vault.ts';
+
+export interface RequestLine {
+  readonly method: string;
+  /** Without /v1/ and without a query. */
+  readonly path: string;
+}
+
+/** A reply of 300 or more, or 202 where only a finished revocation counts. */
+export function failedReply(
+  line: RequestLine,
+  status: number,
+  body: Buffer,
+  retryAfter: string | undefined,
+): VaultFailure {
+  const errors = errorSentences(body);
+  const said = errors.length > 0 ? `${status}: ${errors.join('; ')}` : String(status);
+  const detail = `${line.method} ${line.path} was answered ${said}`;
+  const seconds = Number(retryAfter);
+  const retryAfterMs =
+    retryAfter !== undefined && seconds >= 0 && seconds <= 3600 ? seconds * 1000 : undefined;
+  const fail = (kind: FailureKind, code: ProblemCode, hint: string, missing = false) =>
+    new VaultFailure(
+      kind,
+      new Problem(code, detail, { hint, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }),
+      missing,
+    );
+  switch (status) {
+    case 400: {
+      const missing = errors.some((text) => /invalid lease|lease not found|invalid accessor/i.test(text));
+      return fail('refused', 'VAULT_DENIED', 'Vault says what it could not do; look there first', missing);
+    }
+    case 403:
+      return fail(
+        'refused',
+        'VAULT_DENIED',
+        line.path.startsWith('auth/') || line.path.startsWith('sys/')
+          ? `the agent's own policy must allow ${line.path}: compare vault-policies/session.hcl`
+          : `a policy of the profile must allow ${line.method === 'GET' ? 'read' : 'update'} on ${line.path}`,
+        // Looking up or revoking what is gone is a 403 for accessors in some versions.
+        errors.some((text) => /invalid accessor/i.test(text)),
+      );
+    case 404:
+      return fail('refused', 'VAULT_DENIED', `nothing is at ${line.path}: check the mount and the role`);
+    case 412:
+    case 429:
+    case 473:
+      return fail('later', 'VAULT_UNREACHABLE', 'Vault asks to wait; try again later');
+    case 503:
+      return errors.some((text) => /sealed/i.test(text))
+        ? fail('later', 'VAULT_SEALED', 'unseal Vault; the agent goes on by itself then')
+        : fail('later', 'VAULT_UNREACHABLE', 'Vault is overloaded or not ready; try again later');
+    default:
+      if (status >= 500) return fail('unknown', 'VAULT_UNREACHABLE', 'look at the log of Vault');
+      if (status >= 300 && status < 400) {
+        return fail(
+          'later',
+          'VAULT_UNREACHABLE',
+          'vault.address is a standby: give the address of the active node',
+        );
+      }
+      return fail('refused', 'VAULT_CONTRACT', 'is vault.address really a Vault server?');
+  }
+}
+
+/** Failures that happen before a request left this machine. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** A request that got no reply. */
+export function failedRequest(line: RequestLine, address: string, cause: unknown): VaultFailure {
+  const code = (cause as { code?: unknown } | null)?.code;
+  const reason = typeof code === 'string' ? code : cause instanceof Error ? cause.name : 'an unknown error';
+  const tls = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(reason);
+  const notSent = tls || NOT_SENT.has(reason);
+  const hint = tls
+    ? 'check vault.ca_file and the name in the certificate of Vault'
+    : 'check that Vault runs and that vault.address is right';
+  const detail = `${line.method} ${line.path}: ${address} ${notSent ? 'cannot be reached' : 'gave no answer'} (${reason})`;
+  return new VaultFailure(
+    notSent ? 'notDone' : 'unknown',
+    new Problem('VAULT_UNREACHABLE', detail, { hint, cause }),
+  );
+}
+
+/** A reply that must not be relied on. */
+export const brokenContract = (line: RequestLine, what: string, hint: string): VaultFailure =>
+  new VaultFailure(
+    'refused',
+    new Problem('VAULT_CONTRACT', `${line.method} ${line.path}: ${what}`, { hint }),
+  );
+
+const SENTENCE_MAX = 240;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it takes out
+const CONTROL = /[\u0000-\u001f\u007f]+/g;
+
+/** Vault's `errors`, without control characters and cut to a length that fits a log line. */
+function errorSentences(body: Buffer): string[] {
+  try {
+    const { errors } = JSON.parse(body.toString('utf8')) as { errors?: unknown };
+    if (!Array.isArray(errors)) return [];
+    const sentences = errors.filter((text): text is string => typeof text === 'string').slice(0, 3);
+    return sentences.map((text) => text.replace(CONTROL, ' ').trim().slice(0, SENTENCE_MAX));
+  } catch {
+    return [];
+  }
+}

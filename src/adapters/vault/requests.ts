@@ -1,0 +1,65 @@
+// Owns the use of node-vault, at arm's length: token per call, its debug output silenced, its renewal
+// timers unused, its transport replaced. Invariant: what goes out is a path of plain segments.
+
+import nodeVault from 'node-vault';
+import { Problem } from '../../domain/problem.ts';
+import type { Secret } from '../../domain/secret.ts';
+import { VaultFailure } from '../../ports/vault.ts';
+import { vaultName } from '../../schema/scalars.ts';
+import type { Urgency } from './gate.ts';
+import type { CallOptions, Transport } from './transport.ts';
+
+export interface Requests {
+  /** A request that may be cut off at the configured time limit. */
+  call(
+    method: 'GET' | 'POST',
+    path: string,
+    token: Secret | null,
+    urgency: Urgency,
+    body?: unknown,
+  ): Promise<unknown>;
+  /** A request that issues something: it is left to end, however long it takes. */
+  issue(
+    method: 'GET' | 'POST',
+    path: string,
+    token: Secret | null,
+    urgency: Urgency,
+    body?: unknown,
+  ): Promise<unknown>;
+}
+
+export function openRequests(options: {
+  readonly transport: Transport;
+  readonly address: string;
+  readonly namespace?: string;
+  readonly timeoutMs: number;
+}): Requests {
+  const client = nodeVault({
+    endpoint: options.address,
+    // A blank one keeps node-vault from reading VAULT_NAMESPACE and VAULT_TOKEN by itself.
+    namespace: options.namespace ?? ' ',
+    token: ' ',
+    debug: () => {},
+    'request-promise': options.transport,
+  } as unknown as Parameters<typeof nodeVault>[0]);
+  client.token = '';
+  (client as { namespace?: string }).namespace = options.namespace ?? '';
+
+  async function send(call: Omit<CallOptions, 'headers'>, token: Secret | null): Promise<unknown> {
+    if (!vaultName.safeParse(call.path.slice(1)).success) {
+      const problem = new Problem('INTERNAL', 'a Vault path with unsafe characters was not sent');
+      throw new VaultFailure('notDone', problem);
+    }
+    const headers = token === null ? {} : { 'X-Vault-Token': Buffer.from(token.reveal()).toString('latin1') };
+    return client.request({ ...call, headers } as unknown as Parameters<typeof client.request>[0]);
+  }
+
+  return {
+    call: (method, path, token, urgency, body) =>
+      send({ method, path: `/${path}`, urgency, limitMs: options.timeoutMs, ...json(body) }, token),
+    issue: (method, path, token, urgency, body) =>
+      send({ method, path: `/${path}`, urgency, ...json(body) }, token),
+  };
+}
+
+const json = (body: unknown): { json?: unknown } => (body === undefined ? {} : { json: body });

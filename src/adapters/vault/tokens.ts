@@ -1,0 +1,119 @@
+// Owns the making of tokens: the agent's session and the tasks' tokens. Invariant: a token whose type,
+// policies, TTL or parent is not exactly what was asked for is revoked and never used.
+
+import { wholeSeconds } from '../../domain/duration.ts';
+import { Secret } from '../../domain/secret.ts';
+import type { SessionToken, TaskToken, Vault } from '../../ports/vault.ts';
+import { authReply } from '../../schema/vault-reply.ts';
+import { brokenContract } from './classify.ts';
+import { URGENCY } from './gate.ts';
+import type { Login } from './login.ts';
+import type { Requests } from './requests.ts';
+
+export interface SessionOptions {
+  readonly sessionRole: string;
+  readonly leashMs: number;
+}
+
+interface Line {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** The token in a reply. */
+export function tokenReply(line: Line, reply: unknown) {
+  const parsed = authReply.safeParse(reply);
+  if (parsed.success) return parsed.data.auth;
+  throw brokenContract(line, 'the reply holds no token', 'is vault.address really a Vault server?');
+}
+
+/** Logs in, makes the session token and revokes the login's own token. */
+export async function openSession(
+  requests: Requests,
+  login: Login,
+  options: SessionOptions,
+): Promise<SessionToken> {
+  const { token: loginToken, ours } = await login();
+  const line = { method: 'POST', path: `auth/token/create/${options.sessionRole}` };
+  try {
+    const auth = tokenReply(line, await requests.issue('POST', line.path, loginToken, URGENCY.start, {}));
+    const session = new Secret(Buffer.from(auth.client_token));
+    const leash = wholeSeconds(options.leashMs);
+    const wrong =
+      auth.token_type !== 'service'
+        ? `a token of type ${auth.token_type}`
+        : auth.orphan !== true
+          ? 'a token that is not an orphan and would die with the login'
+          : !auth.renewable
+            ? 'a token that cannot be renewed'
+            : auth.lease_duration !== leash
+              ? `a token of ${auth.lease_duration}s where vault.leash is ${leash}s`
+              : null;
+    if (wrong !== null) {
+      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.revoke, {}).catch(() => {});
+      throw brokenContract(
+        line,
+        `the session role makes ${wrong}`,
+        `set token_type=service, orphan=true, renewable=true and token_period=${leash}s on it (vault-policies/session-role.json)`,
+      );
+    }
+    return { token: session, accessor: auth.accessor, ttlMs: auth.lease_duration * 1000 };
+  } finally {
+    if (ours) {
+      await requests.call('POST', 'auth/token/revoke-self', loginToken, URGENCY.revoke, {}).catch(() => {});
+      loginToken[Symbol.dispose]();
+    }
+  }
+}
+
+/** A task token, refused and revoked unless it is exactly what was asked for. */
+export async function createToken(
+  requests: Requests,
+  role: string,
+  session: Secret,
+  request: Parameters<Vault['createToken']>[1],
+): Promise<TaskToken> {
+  const line = { method: 'POST', path: `auth/token/create/${role}` };
+  const reply = await requests.issue('POST', line.path, session, URGENCY.start, {
+    policies: request.policies,
+    ttl: `${request.ttlSeconds}s`,
+    renewable: false,
+    type: 'service',
+    no_default_policy: true,
+    display_name: request.displayName,
+    meta: request.meta,
+  });
+  const auth = tokenReply(line, reply);
+  const wrong =
+    auth.token_type !== 'service'
+      ? `is of type ${auth.token_type}`
+      : auth.renewable
+        ? 'can be renewed'
+        : auth.orphan === true
+          ? 'is an orphan, so it would outlive the agent'
+          : !sameSet(auth.policies, request.policies)
+            ? `has the policies ${auth.policies.join(', ')}`
+            : auth.lease_duration > request.ttlSeconds
+              ? `lives ${auth.lease_duration}s where ${request.ttlSeconds}s were asked`
+              : auth.lease_duration < request.ttlSeconds - 1
+                ? `lives only ${auth.lease_duration}s of the ${request.ttlSeconds}s that were asked`
+                : null;
+  if (wrong !== null) {
+    await requests.call('POST', 'auth/token/revoke-accessor', session, URGENCY.revoke, {
+      accessor: auth.accessor,
+    });
+    throw brokenContract(
+      line,
+      `the task token ${wrong}`,
+      'compare the token role with vault-policies/token-role.json',
+    );
+  }
+  return {
+    token: new Secret(Buffer.from(auth.client_token)),
+    accessor: auth.accessor,
+    ttlMs: auth.lease_duration * 1000,
+  };
+}
+
+const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === new Set(b).size && a.every((item) => b.includes(item));

@@ -1,0 +1,83 @@
+// Owns the Vault port on a real server: which request each verb is, and the check of every reply.
+// Invariant: a token or secret that is not exactly what was asked for is never used.
+
+import { type Vault, VaultFailure } from '../../ports/vault.ts';
+import { renewReply } from '../../schema/vault-reply.ts';
+import { brokenContract } from './classify.ts';
+import { URGENCY } from './gate.ts';
+import { type AuthOptions, loginWith } from './login.ts';
+import { openRequests } from './requests.ts';
+import { readSecret } from './secrets.ts';
+import { createToken, openSession, tokenReply } from './tokens.ts';
+import { openTransport, type TransportOptions } from './transport.ts';
+
+export interface VaultOptions extends TransportOptions {
+  readonly namespace?: string;
+  readonly auth: AuthOptions;
+  readonly sessionRole: string;
+  readonly tokenRole: string;
+  readonly leashMs: number;
+}
+
+export function connectVault(options: VaultOptions): Vault & { close(): Promise<void> } {
+  const transport = openTransport(options);
+  const requests = openRequests({ ...options, transport });
+  const login = loginWith(options.auth, requests);
+  return {
+    openSession: () => openSession(requests, login, options),
+    async renewSession(session) {
+      const line = { method: 'POST', path: 'auth/token/renew-self' };
+      const reply = await requests.call('POST', line.path, session, URGENCY.revoke, {});
+      return tokenReply(line, reply).lease_duration * 1000;
+    },
+    async closeSession(session) {
+      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.revoke, {});
+    },
+    createToken: (session, request) => createToken(requests, options.tokenRole, session, request),
+    readSecret: (token, ask) => readSecret(requests, token, ask),
+    lookupLease: (session, leaseId) =>
+      known(requests.call('POST', 'sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId })),
+    async renewLease(session, leaseId, increment) {
+      const line = { method: 'POST', path: 'sys/leases/renew' };
+      const reply = await requests.call('POST', line.path, session, URGENCY.renew, {
+        lease_id: leaseId,
+        increment,
+      });
+      const parsed = renewReply.safeParse(reply);
+      if (!parsed.success || parsed.data.lease_id !== leaseId) {
+        throw brokenContract(
+          line,
+          'the reply is not about that lease',
+          'report it with the version of Vault',
+        );
+      }
+      return { ttlMs: parsed.data.lease_duration * 1000, renewable: parsed.data.renewable };
+    },
+    async revokeLease(session, leaseId) {
+      // In the body, with sync: without it the answer means "queued" and says nothing about the engine.
+      const body = { lease_id: leaseId, sync: true };
+      await gone(requests.call('POST', 'sys/leases/revoke', session, URGENCY.revoke, body));
+    },
+    async revokeToken(session, accessor) {
+      await gone(requests.call('POST', 'auth/token/revoke-accessor', session, URGENCY.revoke, { accessor }));
+    },
+    lookupToken: (session, accessor) =>
+      known(requests.call('POST', 'auth/token/lookup-accessor', session, URGENCY.revoke, { accessor })),
+    close: () => transport.close(),
+  };
+}
+
+async function known(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (error instanceof VaultFailure && error.missing) return false;
+    throw error;
+  }
+}
+
+/** Revoking what Vault does not know is a success. */
+async function gone(call: Promise<unknown>): Promise<void> {
+  await known(call);
+}

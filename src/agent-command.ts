@@ -1,0 +1,112 @@
+// Owns `tasklease agent`: configuration in, a running sidecar until SIGTERM. Invariant: a wrong
+// configuration is one sentence and exit 78 (EX_CONFIG, sysexits.h); nothing is leased before it is right.
+
+import { parseArgs } from 'node:util';
+import type { Command } from './cli/command.ts';
+import { Exit } from './cli/command.ts';
+import { UsageError } from './cli/failure.ts';
+import { version } from './cli/version.ts';
+import { Problem } from './domain/problem.ts';
+
+const EX_CONFIG = 78;
+const DEFAULT_CONFIG = '/etc/tasklease/agent.yaml';
+
+const usage = `Usage: tasklease agent [--config FILE] [--check]
+
+The sidecar: leases secrets from Vault for tasks that start over its Unix socket, and revokes them when
+they stop. Runs in the foreground and logs JSON lines on stderr.
+
+Examples:
+  tasklease agent --config /etc/tasklease/agent.yaml
+  tasklease agent --config agent.yaml --check
+
+Options:
+  --config FILE  the configuration (default ${DEFAULT_CONFIG})
+  --check        validate the configuration and every profile, then exit
+  -h, --help     this text
+
+Signals: SIGTERM and SIGINT stop every task, wait for the proofs (stop_timeout), then end.
+Exit code: 0 ok, 1 failed or tasks left unproved, 2 usage, 78 configuration
+`;
+
+export const command: Command = {
+  name: 'agent',
+  summary: 'the sidecar',
+  usage,
+  async run(args) {
+    const { config: file, check } = options(args);
+    const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
+    try {
+      const { readSettings } = await import('./adapters/settings/agent-settings.ts');
+      const settings = readSettings(file, process.env);
+      if (check) return await validate(settings.config.profiles_dir, file);
+      const { openAgent } = await import('./compose.ts');
+      const ended = termination();
+      const agent = await openAgent(settings, version);
+      await ended;
+      return (await agent.close()) === 0 ? Exit.ok : Exit.failed;
+    } catch (error) {
+      if (error instanceof SettingsFault) return fail(EX_CONFIG, error.message);
+      if (!(error instanceof Problem)) throw error;
+      const hint = error.hint === undefined ? '' : `\n  next: ${error.hint}`;
+      return fail(error.code === 'TMPFS_UNSAFE' ? EX_CONFIG : Exit.failed, `${error.message}${hint}`);
+    }
+  },
+};
+
+function options(args: string[]): { config: string; check: boolean } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        config: { type: 'string', default: DEFAULT_CONFIG },
+        check: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0]!, 'tasklease agent --help');
+  }
+}
+
+async function validate(profilesDir: string, file: string): Promise<number> {
+  const { profileFiles, readProfile } = await import('./adapters/settings/profile-files.ts');
+  const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
+  const files = profileFiles(profilesDir);
+  const faults: string[] = [];
+  for (const path of files) {
+    try {
+      readProfile(path);
+    } catch (error) {
+      if (!(error instanceof SettingsFault)) throw error;
+      faults.push(error.message);
+    }
+  }
+  if (faults.length > 0) return fail(EX_CONFIG, faults.join('\n'));
+  process.stdout.write(
+    `${file} is valid, with ${files.length} ${files.length === 1 ? 'profile' : 'profiles'} in ${profilesDir}\n`,
+  );
+  return Exit.ok;
+}
+
+function fail(code: number, text: string): number {
+  for (const line of text.split('\n'))
+    process.stderr.write(line.startsWith('  ') ? `${line}\n` : `tasklease agent: ${line}\n`);
+  return code;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends at once (the leash does the rest). */
+function termination(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = () => {
+      if (asked) process.exit(Exit.failed);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', ask);
+    process.on('SIGINT', ask);
+    // A terminal that closes must not kill the agent before it has revoked.
+    process.on('SIGHUP', () => {});
+  });
+}

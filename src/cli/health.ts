@@ -1,0 +1,48 @@
+// Owns `tasklease health`: readiness for exec probes. Invariant: it always ends, within 5 s, because a
+// probe that hangs hides what it should show.
+
+import { clientOptions, parse, readOutput, socketPath } from './args.ts';
+import { connect } from './client.ts';
+import { type Command, Exit } from './command.ts';
+import { Refused } from './failure.ts';
+import { healthUsage } from './help.ts';
+import { clean, paint, print } from './output.ts';
+import { fieldsOf, listOf, textOf } from './show.ts';
+
+const TIMEOUT_MS = 5_000;
+
+export const command: Command = {
+  name: 'health',
+  summary: 'ask whether the agent is ready',
+  usage: healthUsage,
+  async run(args) {
+    const { values } = parse('health', args, clientOptions);
+    const output = readOutput('health', values.output);
+    const reply = await connect(socketPath(values.socket)).request('GET', '/v1/health?ready', {
+      timeoutMs: TIMEOUT_MS,
+    });
+    if (output === 'json') print(reply.text);
+    const ready = reply.status >= 200 && reply.status < 300;
+    // 503 is the answer "not ready"; anything else is a refusal.
+    if (!ready && reply.status !== 503) throw new Refused(reply.status, reply.text, reply.body);
+    if (output === 'table')
+      print(ready ? paint('green', 'ready') : ['not ready', ...reasons(reply.body)].map(clean).join('\n'));
+    return ready ? Exit.ok : Exit.failed;
+  },
+};
+
+/** The reasons of a readiness answer, one line each, whichever way they are written. */
+export function reasons(body: unknown): string[] {
+  const fields = fieldsOf(body);
+  const list = listOf(fields.reasons).map((item) => {
+    if (typeof item === 'string') return item;
+    const { name, component, check, ok, ready, reason, detail, hint } = fieldsOf(item);
+    if (ok === true || ready === true) return '';
+    const what = textOf(name ?? component ?? check);
+    const why = [textOf(reason ?? detail), textOf(hint)].filter((text) => text !== '').join('; ');
+    return what === '' ? why : `${what}: ${why}`;
+  });
+  const told = list.filter((text) => text !== '');
+  if (told.length > 0) return told.map((text) => `  ${text}`);
+  return textOf(fields.detail) === '' ? [] : [`  ${textOf(fields.detail)}`];
+}

@@ -1,0 +1,173 @@
+// Owns the help texts of the client commands. Invariant: each shows an example that can be pasted and the
+// exit codes that a script can meet.
+
+const CLIENT = `  --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
+  --output table|json  what to print; json is exactly the API's body (default table)
+  -h, --help           this text`;
+
+const ADMIN = `  --admin-socket PATH  the admin socket; else TASKLEASE_ADMIN_SOCKET, else /run/tasklease-private/admin.sock
+  --output table|json  what to print; json is exactly the API's body (default table)
+  -h, --help           this text`;
+
+const EXITS = 'Exit code: 0 ok, 1 refused or failed, 2 usage, 3 agent not reachable';
+
+const ASKS = `  --profile P          the kind of task, as the operator named it (required)
+  --task ID            the task's id; made from profile and time when left out
+  --param K=V          a parameter of the profile; repeat for more
+  --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
+  --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412`;
+
+export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
+
+Lease the profile's secrets, run CMD with them, and revoke them when it ends. CMD finds the files in
+$TASKLEASE_DIR and the task's id in $TASKLEASE_TASK. Signals are forwarded, the terminal is left alone.
+
+Example:
+  tasklease run --profile report-read --param env=prod --duration 15m -- \\
+    sh -c '. "$TASKLEASE_DIR/db.env"; psql -c "select 1"'
+
+Options:
+${ASKS}
+  --assertion-file F   a JWT that the orchestrator signed for this task
+  --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
+  -h, --help           this text
+
+The task is bound to this process: when it ends, kill -9 included, the lease is revoked; CMD then lives on
+without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline. When someone
+else stops the task, or the agent stays away for 10 s, CMD gets SIGTERM.
+
+Exit code: CMD's own (128+n when signal n ended it), 124 when the duration was over, 125 when tasklease
+failed or the task was lost, 126 when CMD is not executable, 127 when it is not found.
+`;
+
+export const startUsage = `Usage: tasklease start --profile P [options]
+
+Start a task: lease its secrets and publish them as files. It ends at its deadline, by "tasklease stop",
+or with the process it is bound to.
+
+Example:
+  tasklease start --profile report-read --task build-81 --param env=prod --duration 15m
+  cat /run/tasklease/tasks/build-81/current/db.env
+  tasklease stop build-81
+
+Options:
+${ASKS}
+  --deadline T         the end as a time (RFC 3339), instead of --duration
+  --pid N              bind it to process N: when that ends, the task is stopped
+  --assertion-file F   a JWT that the orchestrator signed for this task
+${CLIENT}
+
+${EXITS}
+`;
+
+export const stopUsage = `Usage: tasklease stop TASK [options]
+       tasklease stop --event TYPE:ID [options]
+
+Stop a task, or all of the caller's tasks of one business event. The files are gone when this answers;
+the answer "closed" means that every lease is proved revoked.
+
+Example:
+  tasklease stop build-81
+  tasklease stop --event pull_request:acme/shop#412 --wait 2m
+
+Options:
+  --event TYPE:ID      all tasks of this business event
+  --wait D             how long to wait for the proof (default 30s; 0s: do not wait)
+${CLIENT}
+
+${EXITS}, 4 revocation still pending
+`;
+
+export const statusUsage = `Usage: tasklease status [TASK] [options]
+
+Show the caller's tasks, or one of them with its leases. On the admin socket: everyone's.
+
+Example:
+  tasklease status
+  tasklease status build-81 --output json
+
+Options:
+${CLIENT}
+
+${EXITS}
+`;
+
+export const eventsUsage = `Usage: tasklease events [TASK] [options]
+
+Follow what happens, one line a fact: all of the caller's tasks, or one task until it is closed.
+--output json prints the API's NDJSON as it comes.
+
+Example:
+  tasklease events build-81
+  tasklease events --output json | jq 'select(.type == "grant.closed")'
+
+Options:
+${CLIENT}
+
+${EXITS}
+`;
+
+export const healthUsage = `Usage: tasklease health [options]
+
+Ask the agent whether it can take tasks; made for exec probes.
+
+Example:
+  tasklease health && echo ready
+
+Options:
+${CLIENT}
+
+Exit code: 0 ready, 1 not ready (with the reasons), 2 usage, 3 agent not reachable
+`;
+
+export const revokeAllUsage = `Usage: tasklease revoke-all [options]
+
+The kill switch: stop every task of this agent now, whoever started it.
+
+Example:
+  sudo tasklease revoke-all --wait 1m
+
+Options:
+  --wait D             how long to wait for the proofs (default 30s; 0s: do not wait)
+${ADMIN}
+
+${EXITS}, 4 revocation still pending
+`;
+
+export const drainUsage = `Usage: tasklease drain [options]
+
+Before maintenance: take no new task and stop all that run.
+
+Example:
+  sudo tasklease drain --wait 1m
+
+Options:
+  --wait D             how long to wait for the proofs (default 30s; 0s: do not wait)
+${ADMIN}
+
+${EXITS}, 4 revocation still pending
+`;
+
+export interface Listed {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/** The text of `tasklease --help`. */
+export function programUsage(commands: readonly Listed[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n');
+  return `Usage: tasklease COMMAND [options]
+
+Leases Vault secrets for exactly as long as one task runs, and proves that they are gone.
+
+Example:
+  tasklease run --profile report-read --param env=prod -- ./report.sh
+
+Commands:
+${rows}
+
+  tasklease COMMAND --help shows a command's options, an example and its exit codes.
+  tasklease --version prints the version.
+`;
+}

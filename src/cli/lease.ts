@@ -1,0 +1,66 @@
+// Owns the two ends of a task that `run` holds: the bound start, and the stop that waits for the proof.
+// Invariant: a task started here is always bound, so that our own end, kill -9 included, ends it.
+
+import { type Client, expectOk, isStream, parseJson, type Reply, type Stream, taskPath } from './client.ts';
+import { AgentUnreachable, Refused } from './failure.ts';
+import { fieldsOf, textOf } from './show.ts';
+import type { Start, StartBody } from './start-body.ts';
+
+/** The start answer, as far as `run` needs it. Instants are RFC 3339. */
+export interface Granted {
+  readonly state: string;
+  readonly dir: string;
+  readonly expiresAt: string;
+  readonly deadline: string;
+  /** The stream that holds the task, where it is bound to the connection. */
+  readonly held?: Stream;
+}
+
+/**
+ * Starts the task bound to process `pid`; where the agent cannot see that process (another pid namespace:
+ * a sidecar), bound to the connection.
+ * @throws Refused, AgentUnreachable
+ */
+export async function startBound(client: Client, start: Start, pid: number): Promise<Granted> {
+  const reply = await client.request('PUT', taskPath(start.task), { body: { ...start.body, bind: { pid } } });
+  return refusesPid(reply) ? startHeld(client, start.task, start.body) : granted(expectOk(reply).body);
+}
+
+/** Whether it is the pid that the agent does not take. Anything else is refused for good, and only once. */
+function refusesPid(reply: Reply): boolean {
+  if (![400, 401, 403].includes(reply.status)) return false;
+  const { detail, hint } = new Refused(reply.status, reply.text, reply.body).problem;
+  return /\bpid\b/i.test(`${detail} ${hint ?? ''}`);
+}
+
+async function startHeld(client: Client, task: string, body: StartBody): Promise<Granted> {
+  const answer = await client.stream('PUT', taskPath(task), {
+    body: { ...body, bind: { connection: true } },
+  });
+  if (!isStream(answer)) return granted(expectOk(answer).body);
+  const first = await answer.lines.next();
+  if (first.done === true) throw new AgentUnreachable(client.socketPath, 'ECONNRESET');
+  const value = parseJson(first.value);
+  if (answer.status >= 300) {
+    answer.close();
+    throw new Refused(answer.status, first.value, value);
+  }
+  return { ...granted(value), held: answer };
+}
+
+function granted(body: unknown): Granted {
+  const fields = fieldsOf(body);
+  const deadline = textOf(fields.deadline);
+  return {
+    state: textOf(fields.state),
+    dir: textOf(fields.dir),
+    expiresAt: textOf(fields.expires_at) || deadline,
+    deadline,
+  };
+}
+
+/** Stops the task and waits for the proof. @throws AgentUnreachable */
+export const stopTask = (client: Client, task: string, waitMs: number): Promise<Reply> =>
+  client.request('DELETE', taskPath(task, `?wait=${Math.ceil(waitMs / 1000)}s`), {
+    timeoutMs: waitMs + 5_000,
+  });

@@ -1,0 +1,12 @@
+// Owns `tasklease revoke-all`, the kill switch.
+
+import { stopAll } from './admin-stop.ts';
+import type { Command } from './command.ts';
+import { revokeAllUsage } from './help.ts';
+
+export const command: Command = {
+  name: 'revoke-all',
+  summary: 'kill switch: stop every task now (admin socket)',
+  usage: revokeAllUsage,
+  run: (args) => stopAll('revoke-all', args),
+};

@@ -1,0 +1,133 @@
+// Owns how answers of the API look to a person. Invariant: a field that is missing or of another type is
+// left out, never printed as "undefined"; what is printed never holds a secret because no answer does.
+
+import { formatDuration } from '../domain/duration.ts';
+import { columns, paint } from './output.ts';
+import * as voice from './voice.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export const fieldsOf = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+export const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** `2026-11-22T10:15:15Z (in 14m3s)`. */
+export function instant(value: unknown, now: number = Date.now()): string {
+  const at = Date.parse(textOf(value));
+  if (Number.isNaN(at)) return textOf(value);
+  const distance = Math.round((at - now) / 1000) * 1000;
+  if (distance === 0) return `${textOf(value)} (now)`;
+  const length = formatDuration(Math.abs(distance));
+  return `${textOf(value)} (${distance > 0 ? `in ${length}` : `${length} ago`})`;
+}
+
+/** A start answer or a task, one field a line. */
+export function task(value: unknown, now?: number): string {
+  const fields = fieldsOf(value);
+  const rows: string[][] = [
+    ['task', textOf(fields.task)],
+    ['state', textOf(fields.state)],
+    ['profile', textOf(fields.profile)],
+    ['outcome', textOf(fields.outcome)],
+    ['event', event(fields.event)],
+    ['dir', textOf(fields.dir)],
+    ['files', listOf(fields.files).map(textOf).join(' ')],
+    ['deadline', fields.deadline === undefined ? '' : instant(fields.deadline, now)],
+    ['problem', problem(fields.problem)],
+    ...leaseRows(fields.leases, now),
+  ];
+  return columns(rows.filter((row) => row[1] !== ''));
+}
+
+function leaseRows(value: unknown, now?: number): string[][] {
+  return listOf(value).map((item) => {
+    const lease = fieldsOf(item);
+    const ends = lease.expires_at ?? lease.ends_at;
+    const parts = [
+      textOf(lease.secret),
+      ...(typeof lease.proof === 'string' ? [lease.proof] : []),
+      ...(ends === undefined || ends === null ? [] : [`until ${instant(ends, now)}`]),
+      ...(lease.renewable === true ? ['renewable'] : []),
+      ...(lease.revocable === false ? ['not revocable'] : []),
+    ];
+    return ['lease', parts.join(' ')];
+  });
+}
+
+function event(value: unknown): string {
+  const { type, id } = fieldsOf(value);
+  return typeof type === 'string' && typeof id === 'string' ? `${type}:${id}` : '';
+}
+
+function problem(value: unknown): string {
+  const { code, detail } = fieldsOf(value);
+  return typeof code === 'string' ? `${code} ${textOf(detail)}` : '';
+}
+
+/** The tasks of `GET /v1/tasks`, one a line under a heading. */
+export function tasks(value: unknown, now?: number): string {
+  const list = listOf(fieldsOf(value).tasks).map(fieldsOf);
+  if (list.length === 0) return voice.noTasks;
+  const rows = list.map((item) => [
+    textOf(item.task),
+    textOf(item.state),
+    textOf(item.profile),
+    event(item.event) || '-',
+    item.deadline === undefined ? '-' : instant(item.deadline, now),
+  ]);
+  const [heading = '', ...lines] = columns([
+    ['TASK', 'STATE', 'PROFILE', 'EVENT', 'DEADLINE'],
+    ...rows,
+  ]).split('\n');
+  return [paint('bold', heading), ...lines].join('\n');
+}
+
+/** A receipt: what ended how, then one line a lease. */
+export function receipt(value: unknown, now?: number): string {
+  const fields = fieldsOf(value);
+  const exposure = fields.exposure_seconds;
+  const head = [
+    textOf(fields.task),
+    voice.state(textOf(fields.state)),
+    textOf(fields.outcome),
+    ...(typeof exposure === 'number'
+      ? [`${listOf(fields.leases).length} lease(s), exposed for ${exposure} s`]
+      : []),
+  ];
+  const rows = listOf(fields.leases).map((item) => {
+    const lease = fieldsOf(item);
+    const until = lease.proof === 'expires' ? `until ${instant(lease.ends_at, now)}` : textOf(lease.ended_at);
+    return ['', textOf(lease.secret), textOf(lease.path), textOf(lease.proof), until];
+  });
+  return [head.filter((part) => part !== '').join('  '), ...(rows.length === 0 ? [] : [columns(rows)])].join(
+    '\n',
+  );
+}
+
+/** How many leases of a receipt are not proved revoked. */
+export const unprovedLeases = (value: unknown): number =>
+  listOf(fieldsOf(value).leases).filter((lease) => fieldsOf(lease).proof === 'unproved').length;
+
+/** One fact of an events stream as a line: time, task, type, then whatever else it says. */
+export function fact(value: unknown): string {
+  const { at, task: name, type, seq: _seq, ...rest } = fieldsOf(value);
+  const details = Object.entries(rest)
+    .map(([key, item]) => [key, plain(item)] as const)
+    .filter(([, text]) => text !== '')
+    .map(([key, text]) => `${key}=${text}`);
+  return columns([[textOf(at), textOf(name), textOf(type), details.join(' ')]]).trimEnd();
+}
+
+function plain(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'object') {
+    if (event(value) !== '') return event(value);
+    if (problem(value) !== '') return JSON.stringify(problem(value));
+    return Array.isArray(value) && value.every((item) => typeof item === 'string')
+      ? value.join(',')
+      : `${Array.isArray(value) ? value.length : '…'}`;
+  }
+  return String(value);
+}

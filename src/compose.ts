@@ -1,0 +1,169 @@
+// Owns the wiring of the agent: the only place that knows every layer. Invariant: opened in order, each
+// step failing with its reason; the sockets last, so that nobody can call an agent that has not recovered.
+
+import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { dirname, join } from 'node:path';
+import { isInMemory, privateDirectory, safeDirectory, secretsDirectory } from './adapters/files/directory.ts';
+import { openTmpfsFiles } from './adapters/files/tmpfs-files.ts';
+import { openJournal } from './adapters/journal/sqlite-journal.ts';
+import { callerOf } from './adapters/peer/credentials.ts';
+import { openLiveness } from './adapters/peer/liveness.ts';
+import type { Settings } from './adapters/settings/agent-settings.ts';
+import { followProfiles } from './adapters/settings/profile-files.ts';
+import { SettingsFault } from './adapters/settings/yaml-file.ts';
+import { systemClock } from './adapters/system/clock.ts';
+import { bootId, groupId, harden, lockFile } from './adapters/system/host.ts';
+import { noSessionFile, sessionFile } from './adapters/system/session-file.ts';
+import { openLog } from './adapters/telemetry/logger.ts';
+import { Metrics } from './adapters/telemetry/metrics.ts';
+import { connectVault, type VaultOptions } from './adapters/vault/vault-client.ts';
+import { Agent } from './engine/agent.ts';
+import { gauges, observe, profileSink } from './engine/observe.ts';
+import type { Telemetry } from './ports/telemetry.ts';
+import type { AgentConfig } from './schema/config.ts';
+import { listenMetrics, listenSocket, type SocketOptions } from './server/http.ts';
+import { startOwnTasks } from './server/own-tasks.ts';
+import type { Service } from './server/routes.ts';
+
+export interface RunningAgent {
+  /** Revokes everything and closes; how many tasks could not be proved in time. */
+  close(): Promise<number>;
+}
+
+/** @throws SettingsFault or Problem with what to do */
+export async function openAgent({ config, environment }: Settings, version: string): Promise<RunningAgent> {
+  harden();
+  const log = openLog(config.log.level);
+  const secretsDir = prepareDirectories(config);
+  takeLocks(config);
+  const metrics = new Metrics();
+  const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
+  const liveness = openLiveness();
+  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
+  const files = await openTmpfsFiles({ dir: secretsDir });
+  const vault = connectVault(vaultOptions(config, environment));
+  const agent = new Agent(
+    {
+      clock: systemClock(),
+      vault,
+      files,
+      journal,
+      liveness,
+      sessionStore: isInMemory(config.runtime_dir)
+        ? sessionFile(join(config.runtime_dir, 'session-token'))
+        : noSessionFile,
+      telemetry,
+    },
+    {
+      leashMs: config.vault.leash,
+      answerWithinMs: config.vault.timeout,
+      limits: {
+        tasks: config.limits.tasks,
+        tasksPerUid: config.limits.tasks_per_uid,
+        startsPerMinute: config.limits.starts_per_minute,
+      },
+    },
+  );
+  observe(agent, telemetry);
+  const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
+  await agent.open();
+  const service: Service = { agent, version, metrics: () => metrics.text(gauges(agent)) };
+  const servers = await listen(service, config, log);
+  log('info', 'listening', { socket: config.socket.path, profiles: agent.profiles.names().length });
+  void startOwnTasks(agent, config.tasks, telemetry);
+  return {
+    async close() {
+      const left = await agent.close(config.stop_timeout);
+      await unfollow();
+      for (const server of servers) {
+        server.close();
+        server.closeAllConnections();
+      }
+      liveness.close();
+      await vault.close();
+      journal.close();
+      return left;
+    },
+  };
+}
+
+function prepareDirectories(config: AgentConfig): string {
+  privateDirectory('runtime_dir', config.runtime_dir);
+  privateDirectory('state_dir', config.state_dir);
+  mkdirSync(dirname(config.socket.path), { recursive: true, mode: 0o755 });
+  safeDirectory('socket.path', dirname(config.socket.path), 0o755);
+  return secretsDirectory(config.secrets_dir);
+}
+
+/** Two agents on one state, runtime or secrets directory would undo each other's work. */
+function takeLocks(config: AgentConfig): void {
+  for (const [key, dir] of [
+    ['state_dir', config.state_dir],
+    ['runtime_dir', config.runtime_dir],
+  ] as const) {
+    if (!lockFile(join(dir, 'lock'))) {
+      throw new SettingsFault(
+        `${key}: another agent runs on ${dir}: stop it, or give this one a directory of its own`,
+      );
+    }
+  }
+}
+
+function vaultOptions(config: AgentConfig, environment: Settings['environment']): VaultOptions {
+  const { auth, namespace, ca_file: caFile } = config.vault;
+  return {
+    address: config.vault.address.replace(/\/+$/, ''),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...environment,
+    auth:
+      auth.method === 'token_file'
+        ? { method: 'token_file', tokenFile: auth.path }
+        : {
+            method: 'approle',
+            mount: auth.mount,
+            roleIdFile: auth.role_id_file,
+            secretIdFile: auth.secret_id_file,
+            secretIdWrapped: auth.secret_id_wrapped,
+          },
+    sessionRole: config.vault.session_role,
+    tokenRole: config.vault.token_role,
+    leashMs: config.vault.leash,
+    timeoutMs: config.vault.timeout,
+  };
+}
+
+async function listen(service: Service, config: AgentConfig, log: Telemetry['log']): Promise<Server[]> {
+  const onProblem: SocketOptions['onProblem'] = (problem, request) => {
+    const internal = problem.code === 'INTERNAL';
+    const cause = internal && problem.cause instanceof Error ? problem.cause.stack : undefined;
+    log(internal ? 'error' : 'debug', 'refused', {
+      method: request.method,
+      code: problem.code,
+      detail: problem.message,
+      cause,
+    });
+  };
+  const shared = { callerOf, onProblem };
+  const { group } = config.socket;
+  const gid = group === undefined ? null : groupId(group);
+  if (group !== undefined && gid === null) {
+    throw new SettingsFault(`socket.group: there is no group ${group}: make it, or leave the key out`);
+  }
+  const admin = { ...shared, path: join(config.runtime_dir, 'admin.sock'), mode: 0o600, admin: true };
+  const workload = {
+    ...shared,
+    path: config.socket.path,
+    mode: config.socket.mode,
+    admin: false,
+    ...(gid === null ? {} : { gid }),
+  };
+  const servers = [await listenSocket(service, admin), await listenSocket(service, workload)];
+  if (config.metrics !== undefined) {
+    const at = config.metrics.listen.lastIndexOf(':');
+    const host = config.metrics.listen.slice(0, at).replace(/^\[|\]$/g, '');
+    servers.push(await listenMetrics(service, host, Number(config.metrics.listen.slice(at + 1))));
+  }
+  return servers;
+}

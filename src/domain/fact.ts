@@ -1,0 +1,108 @@
+// Owns everything that may be recorded of a grant. Invariant: a fact holds no secret, is durable before
+// what depends on it happens, and the facts of a grant, folded, are the grant (see grant-fold.ts).
+// Times inside facts are RFC 3339, because people and other programs read them.
+
+import type { GrantId, ProfileName, TaskId } from './ids.ts';
+import type { Proof } from './lease.ts';
+import type { ProblemBody } from './problem.ts';
+import type { Owner } from './profile.ts';
+import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
+
+/** Why a task is stopped; also its outcome (contract section 4). */
+export type Outcome = 'completed' | 'expired' | 'lost' | 'refused' | 'revoked' | 'failed';
+
+export interface IssuedLease {
+  readonly secret: string;
+  readonly path: string;
+  readonly id: string | null;
+  readonly ttl_ms: number | null;
+  readonly ends_at: string | null;
+  readonly renewable: boolean;
+  readonly revocable: boolean;
+}
+
+export interface ReceiptLease {
+  readonly secret: string;
+  readonly path: string;
+  readonly issued_at: string;
+  readonly ended_at: string | null;
+  readonly proof: Proof;
+  readonly ends_at: string | null;
+}
+
+export interface Receipt {
+  readonly task: TaskId;
+  readonly profile: ProfileName;
+  readonly state: 'closed';
+  readonly outcome: Outcome;
+  readonly event: BusinessEvent | null;
+  readonly started_at: string;
+  readonly closed_at: string;
+  /** Seconds from the first secret issued to the last one's end. */
+  readonly exposure_seconds: number;
+  readonly leases: readonly ReceiptLease[];
+}
+
+export type Fact =
+  | {
+      readonly type: 'grant.accepted';
+      readonly task: TaskId;
+      readonly profile: ProfileName;
+      readonly params: Readonly<Record<string, string>>;
+      readonly event: BusinessEvent | null;
+      readonly bind: Bind | null;
+      /** Who started it: this uid and the admin socket see it. */
+      readonly owner: Owner;
+      /** SHA-256 of the canonical start body. */
+      readonly digest: string;
+      readonly plan: Plan;
+      readonly expires_at: string;
+      readonly deadline: string;
+    }
+  | { readonly type: 'generation.opened'; readonly n: number }
+  | { readonly type: 'token.opened'; readonly n: number; readonly accessor: string; readonly ends_at: string }
+  | { readonly type: 'token.lost'; readonly n: number }
+  | {
+      readonly type: 'leases.issued';
+      readonly n: number;
+      readonly leases: readonly IssuedLease[];
+      /** Secrets whose reply was lost: a lease may exist whose id nobody saw. */
+      readonly lost: readonly { readonly secret: string; readonly path: string }[];
+    }
+  | { readonly type: 'delivery.published'; readonly n: number; readonly files: readonly string[] }
+  | {
+      readonly type: 'leases.renewed';
+      readonly n: number;
+      readonly leases: readonly {
+        readonly id: string;
+        readonly ttl_ms: number;
+        readonly ends_at: string;
+        readonly capped: boolean;
+      }[];
+    }
+  | { readonly type: 'renewal.failed'; readonly n: number; readonly problem: ProblemBody }
+  | { readonly type: 'grant.refused'; readonly problem: ProblemBody }
+  | { readonly type: 'grant.stopping'; readonly reason: Outcome; readonly detail: string | null }
+  | { readonly type: 'files.erased'; readonly erased_at: string }
+  | {
+      readonly type: 'leases.known';
+      readonly n: number;
+      readonly known: readonly string[];
+      /** Not known to Vault any more, with what that means. */
+      readonly gone: readonly { readonly id: string; readonly proof: Proof }[];
+    }
+  | { readonly type: 'revocation.failed'; readonly n: number; readonly problem: ProblemBody }
+  | {
+      readonly type: 'generation.proved';
+      readonly n: number;
+      readonly leases: readonly { readonly id: string; readonly proof: Proof }[];
+    }
+  | { readonly type: 'grant.closed'; readonly outcome: Outcome; readonly receipt: Receipt };
+
+/** One journal line. */
+export interface Entry {
+  readonly grant: GrantId;
+  readonly at: number;
+  readonly wallMs: number;
+  readonly fact: Fact;
+}

@@ -1,0 +1,53 @@
+// Owns what a kind of task may have: the profile as the engine uses it, after schema/profile-file has
+// proved every field. Invariant: immutable; a reload replaces whole profiles.
+
+import type { ProfileName } from './ids.ts';
+
+export interface ParamRule {
+  readonly enum?: readonly string[];
+  /** Anchored at both ends. */
+  readonly pattern?: string;
+  readonly optional: boolean;
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface FileRule {
+  readonly name: string;
+  readonly format: 'json' | 'dotenv' | 'raw' | 'template';
+  /** Output name → field of the secret. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly field?: string;
+  readonly template?: string;
+  readonly mode?: number;
+  readonly owner?: Owner;
+}
+
+export interface SecretRule {
+  readonly name: string;
+  readonly path: string;
+  readonly method: 'read' | 'write';
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly files: readonly FileRule[];
+}
+
+export interface Profile {
+  readonly name: ProfileName;
+  readonly description: string;
+  readonly allow: { readonly uids: readonly number[]; readonly gids: readonly number[] };
+  readonly event: { readonly required: boolean; readonly types: readonly string[] };
+  readonly params: Readonly<Record<string, ParamRule>>;
+  readonly ttl: {
+    readonly defaultMs: number;
+    readonly maxMs: number;
+    readonly graceMs: number;
+  };
+  readonly policies: readonly string[];
+  readonly bind: 'optional' | 'required';
+  readonly owner?: Owner;
+  readonly mode?: number;
+  readonly secrets: readonly SecretRule[];
+}

@@ -1,0 +1,91 @@
+// Owns who hears of facts. Invariant: a fact is told after it is durable, in order, without ids that
+// only Vault and the journal need.
+
+import type { Entry, Fact } from '../domain/fact.ts';
+import type { TaskId } from '../domain/ids.ts';
+import type { ProblemBody } from '../domain/problem.ts';
+
+/** One line of an events stream. */
+export interface PublicFact {
+  readonly seq: number;
+  readonly at: string;
+  readonly task: TaskId;
+  readonly type: Fact['type'];
+  readonly [key: string]: unknown;
+}
+
+export type Listener = (fact: PublicFact, owner: number) => void;
+
+export class FactStream {
+  readonly #listeners = new Set<Listener>();
+  #seq = 0;
+
+  /** Returns how to stop listening. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  tell(task: TaskId, owner: number, entry: Entry): void {
+    this.#seq += 1;
+    if (this.#listeners.size === 0) return;
+    const fact: PublicFact = {
+      seq: this.#seq,
+      at: new Date(entry.wallMs).toISOString(),
+      task,
+      type: entry.fact.type,
+      ...publicPart(entry.fact),
+    };
+    for (const listener of this.#listeners) listener(fact, owner);
+  }
+}
+
+const told = (problem: ProblemBody) => ({ code: problem.code, detail: problem.detail });
+
+function publicPart(fact: Fact): Record<string, unknown> {
+  switch (fact.type) {
+    case 'grant.accepted':
+      return {
+        profile: fact.profile,
+        event: fact.event,
+        expires_at: fact.expires_at,
+        deadline: fact.deadline,
+      };
+    case 'generation.opened':
+    case 'token.lost':
+      return { generation: fact.n };
+    case 'token.opened':
+      return { generation: fact.n, ends_at: fact.ends_at };
+    case 'leases.issued':
+      return {
+        generation: fact.n,
+        leases: fact.leases.map(({ secret, path, ends_at, revocable }) => ({
+          secret,
+          path,
+          ends_at,
+          revocable,
+        })),
+      };
+    case 'delivery.published':
+      return { generation: fact.n, files: fact.files };
+    case 'leases.renewed':
+      return { generation: fact.n, leases: fact.leases.map(({ ends_at, capped }) => ({ ends_at, capped })) };
+    case 'renewal.failed':
+    case 'revocation.failed':
+      return { generation: fact.n, ...told(fact.problem) };
+    case 'grant.refused':
+      return told(fact.problem);
+    case 'grant.stopping':
+      return { reason: fact.reason, detail: fact.detail };
+    case 'files.erased':
+      return { erased_at: fact.erased_at };
+    case 'leases.known':
+      return { generation: fact.n, known: fact.known.length, gone: fact.gone.length };
+    case 'generation.proved':
+      return { generation: fact.n, leases: fact.leases.length };
+    case 'grant.closed':
+      return { outcome: fact.outcome };
+    default:
+      return fact satisfies never;
+  }
+}

@@ -1,0 +1,136 @@
+// Owns one grant while it lives: its mailbox. Invariant: one event at a time, decide → journal → perform;
+// no effect that issues anything runs before its facts are durable, and no journal failure stops a revocation.
+
+import { type Decision, decide } from '../domain/decide.ts';
+import { dueAt } from '../domain/due.ts';
+import type { Entry } from '../domain/fact.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { Effect, GrantEvent } from '../domain/grant-event.ts';
+import type { Moment } from '../domain/instant.ts';
+import { Problem } from '../domain/problem.ts';
+import type { EffectRunner, Luggage } from './effect-runner.ts';
+import type { Ports } from './ports.ts';
+
+export interface ActorDeps {
+  readonly ports: Ports;
+  readonly runner: EffectRunner;
+  /** Told after every step. */
+  readonly onStep: (actor: GrantActor, entries: readonly Entry[]) => void;
+}
+
+const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+const BACKLOG_RETRY_MS = 1000;
+
+export class GrantActor {
+  grant: Grant;
+  readonly luggage: Luggage;
+  readonly #deps: ActorDeps;
+  readonly #mailbox: GrantEvent[] = [];
+  /** Facts that could not be written yet, oldest first. */
+  #backlog: Entry[] = [];
+  #running = false;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(grant: Grant, luggage: Luggage, deps: ActorDeps) {
+    this.grant = grant;
+    this.luggage = luggage;
+    this.#deps = deps;
+  }
+
+  /**
+   * The first step of a new grant.
+   * @throws Problem JOURNAL_UNWRITABLE; then nothing has happened
+   */
+  async begin(decision: Decision, now: Moment): Promise<void> {
+    this.#running = true;
+    const entries = this.#entries(decision, now);
+    await this.#deps.ports.journal.append(entries);
+    this.grant = decision.next;
+    this.#after(decision.effects, entries);
+    this.#running = false;
+    void this.#drain();
+  }
+
+  send(event: GrantEvent): void {
+    this.#mailbox.push(event);
+    void this.#drain();
+  }
+
+  /** True when every fact of this grant is durable. */
+  get settled(): boolean {
+    return this.#backlog.length === 0;
+  }
+
+  /** Resolves when the condition holds; immediately when it does already. */
+  async until(condition: (grant: Grant) => boolean): Promise<void> {
+    while (!condition(this.grant)) {
+      await new Promise<void>((resolve) => this.#waiters.add(resolve));
+    }
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    for (let event = this.#mailbox.shift(); event !== undefined; event = this.#mailbox.shift()) {
+      await this.#step(event);
+    }
+    this.#running = false;
+  }
+
+  async #step(event: GrantEvent): Promise<void> {
+    const now = this.#deps.ports.clock.now();
+    const decision = decide(this.grant, event, now);
+    const entries = this.#entries(decision, now);
+    const problem = await this.#record(entries);
+    this.grant = decision.next;
+    if (problem === null) return this.#after(decision.effects, entries);
+    const starting = decision.next.state === 'starting';
+    this.#after(
+      decision.effects.filter((effect) => !ISSUING.has(effect.type)),
+      entries,
+    );
+    if (starting) this.#mailbox.unshift({ type: 'unrecorded', problem });
+  }
+
+  /** Null when all facts, old and new, are durable; else why not. They are kept and written later. */
+  async #record(entries: readonly Entry[]): Promise<Problem | null> {
+    const all = [...this.#backlog, ...entries];
+    if (all.length === 0) return null;
+    try {
+      await this.#deps.ports.journal.append(all);
+      this.#backlog = [];
+      return null;
+    } catch (error) {
+      this.#backlog = all;
+      this.#retryBacklog();
+      const problem = Problem.of(error);
+      this.#deps.ports.telemetry.log('error', 'the journal cannot be written', { detail: problem.message });
+      return problem;
+    }
+  }
+
+  /** Through the mailbox, so that facts keep their order. */
+  #retryBacklog(): void {
+    this.#deps.ports.clock.after(BACKLOG_RETRY_MS, () => this.send({ type: 'alarm' }));
+  }
+
+  #after(effects: readonly Effect[], entries: readonly Entry[]): void {
+    const { runner, onStep } = this.#deps;
+    for (const effect of effects) {
+      void runner.perform(effect, this.grant, this.luggage).then((event) => this.send(event));
+    }
+    onStep(this, entries);
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiters) wake();
+  }
+
+  #entries(decision: Decision, now: Moment): Entry[] {
+    return decision.facts.map((fact) => ({ grant: this.grant.id, at: now.at, wallMs: now.wallMs, fact }));
+  }
+
+  /** When this grant wants to be woken. */
+  get dueAt() {
+    return dueAt(this.grant);
+  }
+}

@@ -1,0 +1,58 @@
+// Owns what an operator sees of the engine from outside: facts as log lines and counters, gauges.
+
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Agent } from './agent.ts';
+
+const WORTH_A_LINE = new Set([
+  'grant.accepted',
+  'grant.stopping',
+  'grant.refused',
+  'revocation.failed',
+  'renewal.failed',
+  'grant.closed',
+]);
+
+/** Facts are log lines and metrics too. */
+export function observe(agent: Agent, { log, count }: Telemetry): void {
+  agent.facts.listen((fact, owner) => {
+    count('tasklease_facts_total', { type: fact.type });
+    if (fact.type === 'grant.closed')
+      count('tasklease_tasks_closed_total', { outcome: String(fact.outcome) });
+    const { at: _at, seq: _seq, ...fields } = fact;
+    const failed = fact.type.endsWith('.failed');
+    log(failed ? 'warn' : WORTH_A_LINE.has(fact.type) ? 'info' : 'debug', fact.type, {
+      ...fields,
+      uid: owner,
+    });
+  });
+}
+
+/** Profiles as they are read from disk, told to the agent and to the log. */
+export function profileSink(agent: Agent, { log }: Telemetry) {
+  return {
+    put: (profile: Parameters<Agent['profiles']['put']>[0]) => {
+      agent.profiles.put(profile);
+      log('info', 'profile loaded', { profile: profile.name });
+    },
+    fault: (name: string, sentence: string) => {
+      agent.profiles.fault(name, sentence);
+      log('error', 'profile not loaded; the last good version stays', { profile: name, fault: sentence });
+    },
+    remove: (name: string) => {
+      agent.profiles.remove(name);
+      log('info', 'profile removed', { profile: name });
+    },
+  };
+}
+
+/** What is so now, for the metrics. */
+export function gauges(agent: Agent) {
+  const { states, sessionTtlMs } = agent.gauges();
+  return {
+    tasklease_tasks: Object.entries(states).map(([state, value]) => ({ labels: { state }, value })),
+    tasklease_ready: [{ value: agent.notReady().length === 0 ? 1 : 0 }],
+    tasklease_session_ttl_seconds: [{ value: sessionTtlMs === null ? 0 : sessionTtlMs / 1000 }],
+    tasklease_profiles: [{ value: agent.profiles.names().length }],
+    tasklease_profile_faults: [{ value: agent.profiles.faults().length }],
+  };
+}

@@ -1,0 +1,50 @@
+// Owns the profiles in force. Invariant: a profile is replaced whole, and a bad file leaves the last
+// good version in place and its fault on display.
+
+import { Problem } from '../domain/problem.ts';
+import type { Profile } from '../domain/profile.ts';
+
+export class ProfileBook {
+  readonly #profiles = new Map<string, Profile>();
+  readonly #faults = new Map<string, string>();
+
+  put(profile: Profile): void {
+    this.#profiles.set(profile.name, profile);
+    this.#faults.delete(profile.name);
+  }
+
+  /** `name` is the file's name without its ending. */
+  fault(name: string, sentence: string): void {
+    this.#faults.set(name, sentence);
+  }
+
+  remove(name: string): void {
+    this.#profiles.delete(name);
+    this.#faults.delete(name);
+  }
+
+  names(): string[] {
+    return [...this.#profiles.keys()].sort();
+  }
+
+  faults(): string[] {
+    return [...this.#faults.values()];
+  }
+
+  /** @throws Problem PROFILE_UNKNOWN */
+  get(name: string): Profile {
+    const profile = this.#profiles.get(name);
+    if (profile !== undefined) return profile;
+    const fault = this.#faults.get(name);
+    throw new Problem(
+      'PROFILE_UNKNOWN',
+      `there is no profile ${name}${fault === undefined ? '' : `: ${fault}`}`,
+      {
+        hint:
+          fault === undefined
+            ? 'put it into profiles_dir, or check the name'
+            : 'correct the file; it is read again',
+      },
+    );
+  }
+}

@@ -1,0 +1,35 @@
+// The port to the secrets directory on tmpfs.
+
+import type { TaskId } from '../domain/ids.ts';
+import type { FileRule, Owner } from '../domain/profile.ts';
+
+/** One secret's fields with the files to be made of them. */
+export interface Delivery {
+  readonly secret: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly files: readonly FileRule[];
+}
+
+export interface Publication {
+  readonly task: TaskId;
+  readonly n: number;
+  readonly reader: Owner;
+  /** Supplementary groups of the reader, for where only a shared group can give access. */
+  readonly readerGroups: readonly number[];
+  readonly mode?: number;
+  readonly deliveries: readonly Delivery[];
+}
+
+export interface Files {
+  /** The path that a reader opens: `<secrets_dir>/<task>/current`. */
+  currentDir(task: TaskId): string;
+  /**
+   * Writes one whole generation and then makes it visible by one rename. Returns the file names.
+   * @throws Problem TMPFS_UNSAFE or DELIVERY_FAILED; then nothing of this generation is visible.
+   */
+  publish(publication: Publication): Promise<readonly string[]>;
+  /** Removes everything of the task. Resolves when it is gone; a task without files is fine. */
+  erase(task: TaskId): Promise<void>;
+  /** Removes every entry that is not one of `keep`; returns what was removed. */
+  sweep(keep: ReadonlySet<string>): Promise<readonly string[]>;
+}

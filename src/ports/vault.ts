@@ -1,0 +1,84 @@
+// The port to Vault: what the engine asks of it and the few answers it relies on. Invariant: a method
+// that issues something (openSession, createToken, readSecret) is never timed out, aborted or repeated
+// by the adapter: its promise settles when Vault answered or the connection is gone.
+
+import type { Problem } from '../domain/problem.ts';
+import type { Secret } from '../domain/secret.ts';
+import type { Ask } from '../domain/task-spec.ts';
+
+/**
+ * What a failed request means (DESIGN section 5): `refused` Vault said no and will again; `later` not now;
+ * `notDone` it never left; `unknown` it may have been carried out.
+ */
+export type FailureKind = 'refused' | 'later' | 'notDone' | 'unknown';
+
+export class VaultFailure extends Error {
+  readonly kind: FailureKind;
+  readonly problem: Problem;
+  /** Vault answered that there is no such lease or token. */
+  readonly missing: boolean;
+
+  constructor(kind: FailureKind, problem: Problem, missing = false) {
+    super(problem.message, { cause: problem });
+    this.name = 'VaultFailure';
+    this.kind = kind;
+    this.problem = problem;
+    this.missing = missing;
+  }
+}
+
+/** A token of the agent itself: the parent of every task token. */
+export interface SessionToken {
+  readonly token: Secret;
+  readonly accessor: string;
+  readonly ttlMs: number;
+}
+
+export interface TokenRequest {
+  readonly policies: readonly string[];
+  readonly ttlSeconds: number;
+  readonly displayName: string;
+  /** Shown in Vault's audit log beside every request of the token. */
+  readonly meta: Readonly<Record<string, string>>;
+}
+
+export interface TaskToken {
+  readonly token: Secret;
+  readonly accessor: string;
+  readonly ttlMs: number;
+}
+
+export interface IssuedSecret {
+  readonly leaseId: string | null;
+  /** Null when the secret has no TTL of its own. */
+  readonly ttlMs: number | null;
+  readonly renewable: boolean;
+  /** The fields of the secret. Drop it as soon as the files are rendered. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface Vault {
+  /** Logs in with the configured method and makes a session token through the session role. */
+  openSession(): Promise<SessionToken>;
+  /** Renews the session token; the TTL left, in milliseconds. */
+  renewSession(session: Secret): Promise<number>;
+  /** Revokes the session token and with it, lazily, whatever hangs under it. */
+  closeSession(session: Secret): Promise<void>;
+  createToken(session: Secret, request: TokenRequest): Promise<TaskToken>;
+  /** Spends the task's token on one secret. */
+  readSecret(token: Secret, ask: Ask): Promise<IssuedSecret>;
+  /** True when Vault knows the lease. */
+  lookupLease(session: Secret, leaseId: string): Promise<boolean>;
+  /** What Vault granted. A lease it does not know fails with `missing`. */
+  renewLease(
+    session: Secret,
+    leaseId: string,
+    incrementSeconds: number,
+  ): Promise<{ readonly ttlMs: number; readonly renewable: boolean }>;
+  /** Revokes with `sync: true`: resolves when the engine has done it (sys/leases/revoke). */
+  revokeLease(session: Secret, leaseId: string): Promise<void>;
+  /** Revokes a token by accessor; a token that is gone already is a success. */
+  revokeToken(session: Secret, accessor: string): Promise<void>;
+  /** True when Vault knows the token. */
+  lookupToken(session: Secret, accessor: string): Promise<boolean>;
+}

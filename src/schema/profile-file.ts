@@ -1,0 +1,219 @@
+// Owns the shape of a profile file (contract section 3) and its step to the domain's Profile.
+// Invariant: a key that this version cannot honour is refused, never ignored: ignoring a condition
+// would hand out more than the author meant.
+
+import * as z from 'zod';
+import type { ProfileName } from '../domain/ids.ts';
+import { isSegment } from '../domain/ids.ts';
+import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
+import { hasStrayBraces, slots } from '../domain/template.ts';
+import { duration, fileMode, unixId, vaultName } from './scalars.ts';
+import { profileNameSchema } from './signal.ts';
+
+const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
+const name = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, underscores and hyphens');
+
+const fileName = z
+  .string()
+  .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}$/, 'must be a plain file name')
+  .refine((text) => text !== '.' && text !== '..' && text !== 'manifest.json', 'is reserved');
+
+const pattern = z.string().refine((source) => {
+  try {
+    new RegExp(`^(?:${source})$`, 'u');
+    return true;
+  } catch {
+    return false;
+  }
+}, 'must be a regular expression');
+
+const paramRule = z
+  .strictObject({
+    enum: z.array(z.string().refine(isSegment, 'must be one path segment')).min(1).optional(),
+    pattern: pattern.optional(),
+    optional: z.boolean().default(false),
+    claim: later('params from claims'),
+  })
+  .refine((rule) => rule.enum !== undefined || rule.pattern !== undefined, 'needs an enum or a pattern');
+
+const owner = z.strictObject({ uid: unixId, gid: unixId });
+
+const fileRule = z
+  .strictObject({
+    format: z.enum(['json', 'dotenv', 'raw', 'template'], {
+      error: 'must be json, dotenv, raw or template (the ready-made formats are not in this version)',
+    }),
+    fields: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'must be a variable name'), z.string().min(1))
+      .optional(),
+    field: z.string().min(1).optional(),
+    template: z.string().optional(),
+    mode: fileMode.optional(),
+    owner: owner.optional(),
+    unsafe: z.boolean().default(false),
+  })
+  .refine((rule) => (rule.format === 'raw') === (rule.field !== undefined), {
+    path: ['field'],
+    message: 'belongs to format raw, which needs it',
+  })
+  .refine((rule) => (rule.format === 'template') === (rule.template !== undefined), {
+    path: ['template'],
+    message: 'belongs to format template, which needs it',
+  })
+  .refine((rule) => rule.fields === undefined || rule.format === 'json' || rule.format === 'dotenv', {
+    path: ['fields'],
+    message: 'belongs to formats json and dotenv',
+  })
+  .refine((rule) => rule.template === undefined || !hasStrayBraces(rule.template), {
+    path: ['template'],
+    message: 'has braces that are not a {{field}}: templates have no logic',
+  })
+  .refine((rule) => rule.mode === undefined || (rule.mode & 0o007) === 0 || rule.unsafe, {
+    path: ['mode'],
+    message: 'is readable by everybody: say unsafe: true if that is meant',
+  });
+
+const secretPath = z
+  .string()
+  .min(1)
+  .refine((path) => !hasStrayBraces(path), 'has braces that are not a {{slot}}')
+  .refine(
+    (path) => vaultName.safeParse(path.replace(/\{\{[^}]*\}\}/g, 'x')).success,
+    'must be a Vault path such as database/creds/report, without "..", "?", "#", "*" or "+"',
+  )
+  .refine(
+    (path) => !/^(?:sys|auth|identity|cubbyhole)(?:\/|$)/.test(path),
+    'must not point into sys/, auth/, identity/ or cubbyhole/',
+  );
+
+const secretRule = z
+  .strictObject({
+    path: secretPath,
+    method: z.enum(['read', 'write'], { error: 'must be read or write' }).default('read'),
+    body: z.record(z.string(), z.unknown()).optional(),
+    files: z
+      .record(fileName, fileRule)
+      .refine((files) => Object.keys(files).length > 0, 'needs at least one file'),
+  })
+  .refine((rule) => rule.body === undefined || rule.method === 'write', {
+    path: ['body'],
+    message: 'needs method: write',
+  });
+
+const profileShape = z.strictObject({
+  profile: profileNameSchema,
+  description: z.string().default(''),
+  allow: z
+    .strictObject({
+      uids: z.array(unixId).default([]),
+      gids: z.array(unixId).default([]),
+      where: later('conditions on the caller'),
+      when: later('time windows'),
+      assertion: later('task assertions'),
+    })
+    .default({ uids: [], gids: [] }),
+  event: z
+    .strictObject({ required: z.boolean().default(false), types: z.array(z.string().min(1)).default([]) })
+    .default({ required: false, types: [] }),
+  params: z.record(name, paramRule).default({}),
+  ttl: z
+    .strictObject({
+      default: duration(1000).default(600_000),
+      max: duration(1000, 86_400_000 * 31).default(3_600_000),
+      grace: duration(0, 3_600_000).default(15_000),
+      extend: z.boolean().default(false),
+    })
+    .default({ default: 600_000, max: 3_600_000, grace: 15_000, extend: false })
+    .refine((ttl) => ttl.default <= ttl.max, { path: ['default'], message: 'is longer than max' }),
+  vault: z.strictObject({
+    mode: z.literal('child', { error: 'must be child (jwt is not in this version)' }).default('child'),
+    policies: z
+      .array(
+        vaultName.refine(
+          (policy) => policy !== 'root' && policy !== 'default',
+          'must be a policy of its own',
+        ),
+      )
+      .min(1, 'needs at least one policy'),
+    entity_alias: later('entity aliases'),
+  }),
+  approval: later('approvals'),
+  children: z.array(profileNameSchema).default([]),
+  bind: z.enum(['optional', 'required'], { error: 'must be optional or required' }).default('optional'),
+  owner: owner.optional(),
+  mode: fileMode.optional(),
+  unsafe: z.boolean().default(false),
+  secrets: z
+    .record(name, secretRule)
+    .refine((all) => Object.keys(all).length > 0, 'needs at least one secret'),
+  ready: later('readiness probes'),
+  // Both have a meaning only where a task's credential is rotated, which this version never does.
+  on_change: z
+    .strictObject({ signal: z.string().regex(/^SIG[A-Z0-9]+$/, 'must be a signal like SIGHUP') })
+    .optional(),
+  overlap: duration(0, 3_600_000).default(30_000),
+});
+
+const SLOTS = /^(?:params\.[A-Za-z0-9_-]+|task\.(?:id|profile|ttl)|event\.id)$/;
+
+export const profileFile = profileShape.superRefine((profile, context) => {
+  const complain = (path: (string | number)[], message: string) =>
+    context.addIssue({ code: 'custom', path, message });
+  if (profile.mode !== undefined && (profile.mode & 0o007) !== 0 && !profile.unsafe) {
+    complain(['mode'], 'is readable by everybody: say unsafe: true if that is meant');
+  }
+  const seen = new Set<string>();
+  for (const [secret, rule] of Object.entries(profile.secrets)) {
+    const used = [...slots(rule.path), ...strings(rule.body).flatMap(slots)];
+    for (const slot of used) {
+      if (!SLOTS.test(slot)) complain(['secrets', secret], `uses {{${slot}}}, which does not exist`);
+      const param = slot.startsWith('params.') ? slot.slice('params.'.length) : null;
+      if (param !== null && !Object.hasOwn(profile.params, param)) {
+        complain(['secrets', secret], `uses {{${slot}}}, but params has no ${param}`);
+      }
+    }
+    for (const file of Object.keys(rule.files)) {
+      if (seen.has(file)) complain(['secrets', secret, 'files', file], 'is made by another secret too');
+      seen.add(file);
+    }
+  }
+});
+
+const strings = (value: unknown): string[] => {
+  if (typeof value === 'string') return [value];
+  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(strings) : [];
+};
+
+/** The domain's profile from a parsed file. */
+export function toProfile(file: z.infer<typeof profileFile>): Profile {
+  return {
+    name: file.profile as ProfileName,
+    description: file.description,
+    allow: { uids: file.allow.uids, gids: file.allow.gids },
+    event: file.event,
+    params: Object.fromEntries(Object.entries(file.params).map(([key, rule]) => [key, defined(rule)])),
+    ttl: { defaultMs: file.ttl.default, maxMs: file.ttl.max, graceMs: file.ttl.grace },
+    policies: file.vault.policies,
+    bind: file.bind,
+    ...defined({ owner: file.owner, mode: file.mode }),
+    secrets: Object.entries(file.secrets).map(
+      ([key, rule]): SecretRule => ({
+        name: key,
+        path: rule.path,
+        method: rule.method,
+        ...defined({ body: rule.body }),
+        files: Object.entries(rule.files).map(
+          ([file, { unsafe: _unsafe, ...rest }]): FileRule => ({ name: file, ...defined(rest) }),
+        ),
+      }),
+    ),
+  };
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** The same object without its undefined members (exactOptionalPropertyTypes). */
+const defined = <T extends object>(value: T): Defined<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Defined<T>;

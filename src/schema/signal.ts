@@ -1,0 +1,81 @@
+// Owns the bodies that callers send. Invariant: strict; what is not listed is refused by name.
+
+import * as z from 'zod';
+import { isProfileName, isTaskId, TASK_ID_RULE } from '../domain/ids.ts';
+import { duration } from './scalars.ts';
+
+const text = (max: number) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(max, `must not be longer than ${max} characters`)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters');
+
+export const taskIdSchema = z.string().refine(isTaskId, `must be ${TASK_ID_RULE}`);
+
+export const profileNameSchema = z
+  .string({ error: 'must be the name of a profile' })
+  .refine(isProfileName, 'must be the name of a profile: letters, digits, dots, underscores and hyphens');
+
+const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
+
+const bind = z
+  .union(
+    [
+      z.strictObject({ pid: z.number().int().min(1).max(4_194_304) }),
+      z.strictObject({ connection: z.literal(true) }),
+    ],
+    { error: 'must be {"pid": N} or {"connection": true}' },
+  )
+  .describe('what the task is bound to: when it ends, the task is stopped');
+
+export const businessEvent = z.strictObject({ type: text(64), id: text(256) });
+
+export const startBody = z
+  .strictObject({
+    profile: profileNameSchema,
+    params: z.record(z.string().max(64), text(255)).default({}),
+    duration: duration(0).optional(),
+    deadline: z.iso
+      .datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-22T10:15:00Z' })
+      .optional(),
+    event: businessEvent.optional(),
+    bind: bind.optional(),
+    assertion: later('task assertions'),
+    parent: later('child tasks'),
+  })
+  .refine((body) => body.duration === undefined || body.deadline === undefined, {
+    path: ['deadline'],
+    message: 'stands for duration: give one of them',
+  });
+
+export type StartBody = z.infer<typeof startBody>;
+
+/** The first issue as one sentence: what, where. */
+export function firstIssue(error: z.ZodError): { path: (string | number)[]; message: string } {
+  const issue = deepest(error.issues[0]!);
+  const path = issue.path.filter((part) => typeof part !== 'symbol');
+  if (issue.code === 'unrecognized_keys') {
+    return { path: [...path, issue.keys[0]!], message: 'is not a known key' };
+  }
+  return { path, message: plain(issue) };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return issue;
+  const inner = issue.errors.flat()[0];
+  return inner === undefined ? issue : deepest({ ...inner, path: [...issue.path, ...inner.path] } as Issue);
+}
+
+function plain(issue: Issue): string {
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
+    return /received undefined/.test(issue.message) ? 'is missing' : `must be of type ${issue.expected}`;
+  }
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid')) {
+    return `must be ${issue.values.map(String).join(' or ')}`;
+  }
+  return issue.message;
+}

@@ -1,0 +1,30 @@
+// Owns the few shapes of Vault's replies that are relied on. Invariant: a reply that does not fit is
+// refused as VAULT_CONTRACT before anything in it is used.
+
+import * as z from 'zod';
+
+const seconds = z.number().int().min(0).max(315_360_000);
+
+/** Reply of a login or a token creation (developer.hashicorp.com/vault/api-docs/auth/token). */
+export const authReply = z.object({
+  auth: z.object({
+    client_token: z.string().min(1),
+    accessor: z.string().min(1),
+    policies: z.array(z.string()),
+    lease_duration: seconds,
+    renewable: z.boolean(),
+    token_type: z.string(),
+    orphan: z.boolean().optional(),
+  }),
+});
+
+/** Reply that issues a secret. */
+export const secretReply = z.object({
+  lease_id: z.string(),
+  lease_duration: seconds,
+  renewable: z.boolean(),
+  data: z.record(z.string(), z.unknown()),
+  mount_type: z.string().optional(),
+});
+
+export const renewReply = z.object({ lease_id: z.string(), lease_duration: seconds, renewable: z.boolean() });

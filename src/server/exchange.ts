@@ -1,0 +1,80 @@
+// Owns one request and its answer: the body within its limit, the caller, and the ways to answer.
+// Invariant: every failure leaves as problem+json (RFC 9457) with the status of its code.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseDuration } from '../domain/duration.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Caller } from '../domain/task-spec.ts';
+
+export const MAX_BODY = 64 * 1024;
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly caller: Caller;
+  /** Path segments after /v1/. */
+  readonly segments: readonly string[];
+  readonly query: URLSearchParams;
+}
+
+/** @throws Problem SIGNAL_INVALID with status 413 over 64 KiB */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) {
+      throw new Problem('SIGNAL_INVALID', 'the body is larger than 64 KiB', {
+        status: 413,
+        hint: 'a start body needs a few hundred bytes',
+      });
+    }
+    chunks.push(chunk);
+  }
+  const bytes = Buffer.concat(chunks);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem('SIGNAL_INVALID', 'the body is not UTF-8', { hint: 'send JSON in UTF-8' });
+  }
+}
+
+/** The `wait` of a query in milliseconds; 0 when absent. */
+export function waitMs(query: URLSearchParams): number {
+  const text = query.get('wait');
+  if (text === null) return 0;
+  const ms = parseDuration(text);
+  if (ms === null || ms > 3_600_000) {
+    throw new Problem('SIGNAL_INVALID', 'wait is not a duration of at most 1h', {
+      hint: 'give one like wait=30s',
+    });
+  }
+  return ms;
+}
+
+export function answer(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  type = 'application/json',
+): void {
+  if (response.headersSent || response.destroyed) return;
+  const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}
+
+export function answerProblem(request: IncomingMessage, response: ServerResponse, error: unknown): Problem {
+  const problem = Problem.of(error);
+  if (problem.retryAfterMs !== undefined && !response.headersSent) {
+    response.setHeader('retry-after', Math.ceil(problem.retryAfterMs / 1000));
+  }
+  // What was not read would be taken for the next request.
+  if (!request.complete && !response.headersSent) response.setHeader('connection', 'close');
+  answer(response, problem.status, problem.body(), 'application/problem+json');
+  return problem;
+}

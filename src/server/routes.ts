@@ -1,0 +1,93 @@
+// Owns the table of calls. Invariant: what is not in it is NOT_FOUND, a known path with another method
+// METHOD_NOT_ALLOWED, an admin's call on the workload socket ADMIN_ONLY.
+
+import { Problem } from '../domain/problem.ts';
+import type { Agent } from '../engine/agent.ts';
+import { answer, type Exchange } from './exchange.ts';
+import { type Call, openapi } from './openapi.ts';
+import * as tasks from './task-routes.ts';
+
+export interface Service {
+  readonly agent: Agent;
+  /** Prometheus text. */
+  readonly metrics: () => string;
+  readonly version: string;
+}
+
+type Handler = (service: Service, exchange: Exchange) => Promise<void>;
+
+/** `path` is the segments after /v1/; `*` is any. */
+interface Route extends Call {
+  readonly handle: Handler;
+}
+
+const of =
+  (handle: (agent: Agent, exchange: Exchange) => Promise<void>): Handler =>
+  ({ agent }, exchange) =>
+    handle(agent, exchange);
+
+const later =
+  (what: string): Handler =>
+  async () => {
+    throw new Problem('NOT_FOUND', `${what} is not in this version`, { hint: 'see GET /v1/openapi.json' });
+  };
+
+export const ROUTES: readonly Route[] = [
+  { method: 'PUT', path: ['tasks', '*'], handle: of(tasks.start) },
+  { method: 'GET', path: ['tasks', '*'], handle: of(tasks.show) },
+  { method: 'DELETE', path: ['tasks', '*'], handle: of(tasks.stop) },
+  { method: 'GET', path: ['tasks'], handle: of(tasks.list) },
+  { method: 'DELETE', path: ['tasks'], handle: of(tasks.stopEvent) },
+  { method: 'POST', path: ['tasks', '*', 'extend'], handle: later('extending a task') },
+  { method: 'GET', path: ['tasks', '*', 'events'], handle: of(tasks.taskEvents) },
+  { method: 'GET', path: ['events'], handle: of(tasks.allEvents) },
+  { method: 'GET', path: ['tasks', '*', 'receipt'], handle: of(tasks.receipt) },
+  { method: 'GET', path: ['health'], handle: health },
+  { method: 'GET', path: ['metrics'], handle: metrics },
+  { method: 'GET', path: ['openapi.json'], handle: schema },
+  { method: 'POST', path: ['tasks', '*', 'approval'], admin: true, handle: later('approval') },
+  { method: 'POST', path: ['tasks', '*', 'abandon'], admin: true, handle: later('abandoning a revocation') },
+  { method: 'POST', path: ['drain'], admin: true, handle: of(tasks.drain) },
+  { method: 'POST', path: ['revoke-all'], admin: true, handle: of(tasks.revokeAll) },
+];
+
+/** Finds and runs the call. @throws Problem */
+export async function dispatch(service: Service, exchange: Exchange): Promise<void> {
+  const fitting = ROUTES.filter(({ path }) => matches(path, exchange.segments));
+  const route = fitting.find(({ method }) => method === exchange.request.method);
+  if (route === undefined) {
+    if (fitting.length === 0) {
+      throw new Problem('NOT_FOUND', 'there is no such call', { hint: 'see GET /v1/openapi.json' });
+    }
+    const allow = fitting.map(({ method }) => method).join(', ');
+    exchange.response.setHeader('allow', allow);
+    throw new Problem('METHOD_NOT_ALLOWED', 'the call does not take this method', {
+      hint: `it takes ${allow}`,
+    });
+  }
+  if (route.admin === true && !exchange.caller.admin) {
+    throw new Problem('ADMIN_ONLY', 'this call is for the admin socket', {
+      hint: 'use admin.sock in runtime_dir',
+    });
+  }
+  await route.handle(service, exchange);
+}
+
+const matches = (path: readonly string[], segments: readonly string[]): boolean =>
+  path.length === segments.length && path.every((part, i) => part === '*' || part === segments[i]);
+
+async function health({ agent, version }: Service, { response, query }: Exchange): Promise<void> {
+  const reasons = agent.notReady().map(({ code, message, hint }) => ({ code, detail: message, hint }));
+  const ready = reasons.length === 0;
+  const status = query.has('ready') && !ready ? 503 : 200;
+  const profiles = { loaded: agent.profiles.names().length, faults: agent.profiles.faults() };
+  answer(response, status, { status: 'ok', ready, reasons, profiles, version });
+}
+
+async function metrics(service: Service, { response }: Exchange): Promise<void> {
+  answer(response, 200, service.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
+}
+
+async function schema({ version }: Service, { response }: Exchange): Promise<void> {
+  answer(response, 200, openapi(version, ROUTES));
+}

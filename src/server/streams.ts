@@ -1,0 +1,44 @@
+// Owns streams of facts as NDJSON. Invariant: a stream shows its caller's own tasks only, and ends when
+// its task is closed or its reader is gone or too slow.
+
+import type { ServerResponse } from 'node:http';
+import type { TaskId } from '../domain/ids.ts';
+import type { Caller } from '../domain/task-spec.ts';
+import type { FactStream } from '../engine/fact-stream.ts';
+
+/** A reader this far behind is cut off: the agent does not keep facts for it. */
+const MAX_BEHIND = 1024 * 1024;
+
+export interface StreamOptions {
+  readonly status: number;
+  /** Null for every task of the caller. */
+  readonly task: TaskId | null;
+  /** The first line, before any fact. */
+  readonly first?: unknown;
+  readonly onGone?: () => void;
+}
+
+export function streamFacts(
+  response: ServerResponse,
+  facts: FactStream,
+  caller: Caller,
+  options: StreamOptions,
+): void {
+  const write = (line: unknown) => {
+    response.write(`${JSON.stringify(line)}\n`);
+    if (response.writableLength > MAX_BEHIND) response.destroy();
+  };
+  const unlisten = facts.listen((fact, owner) => {
+    if (!caller.admin && owner !== caller.uid) return;
+    if (options.task !== null && fact.task !== options.task) return;
+    write(fact);
+    if (options.task !== null && fact.type === 'grant.closed') response.end();
+  });
+  response.on('close', () => {
+    unlisten();
+    options.onGone?.();
+  });
+  response.writeHead(options.status, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+  response.flushHeaders();
+  if (options.first !== undefined) write(options.first);
+}

@@ -1,0 +1,54 @@
+// Owns the reading of JSON bodies (RFC 8259). Invariant: one document, no duplicate names, no deep
+// nesting; JSON.parse alone would let the last duplicate win, and two readers could see two requests.
+
+import { Problem } from '../domain/problem.ts';
+
+const MAX_DEPTH = 8;
+
+/** @throws Problem SIGNAL_INVALID */
+export function parseStrict(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw invalid('the body is not JSON', 'send one JSON object, like {"profile": "report-read"}');
+  }
+  scan(text);
+  return value;
+}
+
+// Strings, and the marks that structure a document; all else is of no interest here.
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/** Looks for what JSON.parse swallows. The text is known to be valid JSON. */
+function scan(text: string): void {
+  const objects: (Set<string> | null)[] = [];
+  let previous = '';
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') {
+      objects.push(token === '{' ? new Set() : null);
+      if (objects.length > MAX_DEPTH) {
+        throw invalid(`the body is nested deeper than ${MAX_DEPTH} levels`, 'send a flat object');
+      }
+    } else if (token === '}' || token === ']') {
+      objects.pop();
+    } else if (token === ':') {
+      const names = objects.at(-1)!;
+      const name = JSON.parse(previous) as string;
+      if (names!.has(name))
+        throw invalid(`the name ${JSON.stringify(name)} stands twice in the body`, 'send it once');
+      names!.add(name);
+    }
+    previous = token;
+  }
+}
+
+const invalid = (detail: string, hint: string) => new Problem('SIGNAL_INVALID', detail, { hint });
+
+/** The same value always as the same text: names sorted, no blanks. For digests. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`;
+}

@@ -1,0 +1,115 @@
+// Owns the tables that users script against, as data, and holds the code and the README to them. A change
+// here is a change of the contract: what was scripted against the old table breaks.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { entries } from '../../src/cli/commands.ts';
+import { CATALOGUE } from '../../src/domain/problem.ts';
+import { ROOT } from './sources.ts';
+
+/** Problem codes and their HTTP status (contract section 4). SIGNAL_INVALID is 413 for an oversized body. */
+const PROBLEMS: Readonly<Record<string, number>> = {
+  SIGNAL_INVALID: 400,
+  IDENTITY_REJECTED: 401,
+  PROFILE_DENIED: 403,
+  APPROVAL_DENIED: 403,
+  ADMIN_ONLY: 403,
+  PROFILE_UNKNOWN: 404,
+  TASK_UNKNOWN: 404,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  NOT_CLOSED: 409,
+  TASK_CONFLICT: 409,
+  TASK_SPENT: 409,
+  CAPACITY: 429,
+  VAULT_DENIED: 502,
+  VAULT_CONTRACT: 502,
+  VAULT_UNREACHABLE: 503,
+  VAULT_SEALED: 503,
+  TMPFS_UNSAFE: 500,
+  DELIVERY_FAILED: 500,
+  NOT_READY: 504,
+  JOURNAL_UNWRITABLE: 503,
+  DRAINING: 503,
+  INTERNAL: 500,
+};
+
+/** Commands of this version (contract section 6). */
+const COMMANDS = ['agent', 'run', 'start', 'stop', 'status', 'events', 'health', 'dev'];
+
+const statuses = (catalogue: Readonly<Record<string, { readonly status: number }>>) =>
+  Object.fromEntries(Object.entries(catalogue).map(([code, { status }]) => [code, status]));
+
+describe('the problem catalogue', () => {
+  test('is the one of the contract', () => {
+    expect(statuses(CATALOGUE)).toEqual(PROBLEMS);
+  });
+});
+
+describe('the command line', () => {
+  test('has the commands of the contract', () => {
+    expect(entries.map(({ name }) => name)).toEqual(expect.arrayContaining(COMMANDS));
+  });
+
+  test.each(entries.map((entry) => [entry.name, entry] as const))(
+    '%s shows an example',
+    async (name, entry) => {
+      const { command } = await entry.load();
+      expect(command.usage).toContain(`tasklease ${name}`);
+      expect(command.usage).toMatch(/examples?:/i);
+    },
+  );
+});
+
+describe('README', () => {
+  const path = join(ROOT, 'README.md');
+  const readme = () => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+
+  test('exists', () => {
+    expect(readme().length).toBeGreaterThan(1000);
+  });
+
+  test('lists every problem code with its status, and no other', () => {
+    // Rows such as: | `CAPACITY` | 429 | a limit is reached | … |
+    const rows = [...readme().matchAll(/^\|\s*`([A-Z][A-Z_]+)`\s*\|\s*`?(\d{3})\b/gm)];
+    expect(Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))).toEqual(
+      statuses(CATALOGUE),
+    );
+    expect(rows.length).toBe(Object.keys(CATALOGUE).length);
+  });
+
+  /** Lines of the shell blocks, without prompts, comments and continuations. */
+  const shellLines = () =>
+    [...readme().matchAll(/^```(?:sh|bash|shell|console)\n([\s\S]*?)^```/gm)]
+      .flatMap(([, block]) => block!.replaceAll('\\\n', ' ').split('\n'))
+      .map((line) => line.replace(/^\s*\$ /, '').trim());
+
+  test('its tasklease commands exist', () => {
+    const known = new Set([...entries.map(({ name }) => name), 'help', '--help', '--version', '-h', '-V']);
+    const used = shellLines().flatMap((line) =>
+      [...line.matchAll(/(?:^|[|&;(]\s*|\bnpx |\bsudo |\bexec )tasklease\s+(-{0,2}[a-z][a-z-]*)/g)].map(
+        ([, name]) => name!,
+      ),
+    );
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test('its npm scripts exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    const builtIn = ['ci', 'install', 'pack', 'exec', 'link'];
+    const used = shellLines().flatMap((line) =>
+      [...line.matchAll(/\bnpm (?:run )?(?:--silent |-s )?([a-z][a-z-]*)/g)].map(([, name]) => name!),
+    );
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((name) => !builtIn.includes(name) && scripts[name] === undefined)).toEqual([]);
+  });
+
+  test('the files it links to exist', () => {
+    const links = [...readme().matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, target]) => target!);
+    expect(links.filter((target) => !existsSync(join(ROOT, target)))).toEqual([]);
+  });
+});

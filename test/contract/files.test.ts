@@ -1,0 +1,262 @@
+// Owns the promises of the files port, in memory and on a real tmpfs.
+
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTmpfsFiles } from '../../src/adapters/files/tmpfs-files.ts';
+import type { TaskId } from '../../src/domain/ids.ts';
+import type { FileRule } from '../../src/domain/profile.ts';
+import type { Delivery, Files, Publication } from '../../src/ports/files.ts';
+import { SimFiles } from '../simulation/world/sim-files.ts';
+
+interface Subject {
+  readonly files: Files;
+  /** What a reader of the task's current directory finds; null when there is no such file. */
+  read(task: TaskId, file: string): string | null;
+  /** The entries of the secrets directory. */
+  list(): readonly string[];
+  leaveStray(name: string): void;
+}
+
+let root = '';
+beforeAll(() => {
+  root = mkdtempSync('/dev/shm/tasklease-test-');
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function simulated(): Subject {
+  const files = new SimFiles();
+  return {
+    files,
+    read: (task, file) => files.read(task, file),
+    list: () => files.tasks(),
+    leaveStray: (name) => files.leaveStray(name),
+  };
+}
+
+async function onTmpfs(): Promise<Subject & { readonly dir: string }> {
+  const dir = mkdtempSync(join(root, 'tasks-'));
+  const files = await openTmpfsFiles({ dir });
+  return {
+    dir,
+    files,
+    read(task, file) {
+      try {
+        return readFileSync(join(files.currentDir(task), file), 'utf8');
+      } catch {
+        return null;
+      }
+    },
+    list: () => readdirSync(dir).filter((name) => !name.startsWith('.')),
+    leaveStray(name) {
+      mkdirSync(join(dir, name, 'gen-1'), { recursive: true });
+      writeFileSync(join(dir, name, 'gen-1', 'db.json'), '{}');
+    },
+  };
+}
+
+const subjects: readonly (readonly [string, () => Subject | Promise<Subject>])[] = [
+  ['simulated', simulated],
+  ['real', onTmpfs],
+];
+
+const A = 'build-a' as TaskId;
+const B = 'build-b' as TaskId;
+const DATA = { username: 'v-app-1', password: 'p w"\'$`\\d', n: 3, deep: { x: [1] } };
+const deliver = (files: readonly FileRule[], data: Delivery['data'] = DATA, secret = 'db'): Delivery => ({
+  secret,
+  data,
+  files,
+});
+const JSON_FILE: FileRule = { name: 'db.json', format: 'json' };
+const publication = (overrides: Partial<Publication> = {}): Publication => ({
+  task: A,
+  n: 1,
+  reader: { uid: process.getuid!(), gid: process.getgid!() },
+  readerGroups: [],
+  deliveries: [deliver([JSON_FILE])],
+  ...overrides,
+});
+
+describe.each(subjects)('files, %s', (_name, open) => {
+  test('a published generation is read at current, by the names that were answered', async () => {
+    const { files, read, list } = await open();
+    const names = await files.publish(publication());
+    expect(names).toEqual(['db.json']);
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual(DATA);
+    expect(list()).toEqual([A]);
+    expect(files.currentDir(A)).toMatch(/\/build-a\/current$/);
+  });
+
+  test('several secrets and formats', async () => {
+    const { files, read } = await open();
+    const names = await files.publish(
+      publication({
+        deliveries: [
+          deliver([
+            { name: 'db.env', format: 'dotenv', fields: { PGUSER: 'username' } },
+            { name: 'db.json', format: 'json', fields: { user: 'username' } },
+            { name: 'password', format: 'raw', field: 'password' },
+          ]),
+          deliver(
+            [{ name: 'tls.pem', format: 'template', template: '{{certificate}}\n{{private_key}}\n' }],
+            { certificate: 'C', private_key: 'K' },
+            'tls',
+          ),
+        ],
+      }),
+    );
+    expect(names).toEqual(['db.env', 'db.json', 'password', 'tls.pem']);
+    expect(read(A, 'db.env')).toMatch(/^PGUSER="?v-app-1"?\n$/);
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ user: 'v-app-1' });
+    expect(read(A, 'password')).toBe(DATA.password);
+    expect(read(A, 'tls.pem')).toBe('C\nK\n');
+  });
+
+  test('the next generation replaces the last one, whole', async () => {
+    const { files, read } = await open();
+    await files.publish(
+      publication({ deliveries: [deliver([JSON_FILE, { ...JSON_FILE, name: 'old.json' }])] }),
+    );
+    await files.publish(publication({ n: 2, deliveries: [deliver([JSON_FILE], { username: 'second' })] }));
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'second' });
+    expect(read(A, 'old.json')).toBeNull();
+  });
+
+  test('the same generation may be published again (a start that was cut off)', async () => {
+    const { files, read } = await open();
+    await files.publish(publication());
+    await files.publish(publication({ deliveries: [deliver([JSON_FILE], { username: 'again' })] }));
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'again' });
+  });
+
+  test('a field that the secret does not have: refused, nothing of it is visible, what was there stays', async () => {
+    const { files, read } = await open();
+    await files.publish(publication());
+    const missing: FileRule = { name: 'x', format: 'raw', field: 'no_such_field' };
+    const attempt = files.publish(
+      publication({ n: 2, deliveries: [deliver([JSON_FILE, missing], { a: 1 })] }),
+    );
+    await expect(attempt).rejects.toMatchObject({
+      code: 'DELIVERY_FAILED',
+      message: expect.stringContaining('no_such_field'),
+    });
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual(DATA);
+    const first = files.publish(publication({ task: B, deliveries: [deliver([missing])] }));
+    await expect(first).rejects.toMatchObject({ code: 'DELIVERY_FAILED' });
+    expect(read(B, 'x')).toBeNull();
+  });
+
+  test('a refusal tells names of fields, never their values', async () => {
+    const { files } = await open();
+    const attempt = files.publish(
+      publication({ deliveries: [deliver([{ name: 'x', format: 'raw', field: 'no' }])] }),
+    );
+    const error = (await attempt.catch((reason: unknown) => reason)) as { message: string; hint?: string };
+    expect(`${error.message} ${error.hint}`).not.toContain(DATA.password);
+    expect(`${error.message} ${error.hint}`).not.toContain(DATA.username);
+  });
+
+  test('erase removes everything of the task and nothing of another', async () => {
+    const { files, read, list } = await open();
+    await files.publish(publication());
+    await files.publish(publication({ n: 2 }));
+    await files.publish(publication({ task: B }));
+    await files.erase(A);
+    expect(read(A, 'db.json')).toBeNull();
+    expect(read(B, 'db.json')).not.toBeNull();
+    expect(list()).toEqual([B]);
+  });
+
+  test('erasing what is not there is fine, again and again', async () => {
+    const { files } = await open();
+    await files.erase(A);
+    await files.publish(publication());
+    await files.erase(A);
+    await files.erase(A);
+  });
+
+  test('after an erase the task id can be published anew', async () => {
+    const { files, read } = await open();
+    await files.publish(publication());
+    await files.erase(A);
+    await files.publish(publication());
+    expect(read(A, 'db.json')).not.toBeNull();
+  });
+
+  test('sweep removes what nobody owns, and says what', async () => {
+    const { files, read, list, leaveStray } = await open();
+    await files.publish(publication());
+    await files.publish(publication({ task: B }));
+    leaveStray('stray-1');
+    const removed = await files.sweep(new Set([A]));
+    expect(removed.toSorted()).toEqual([B, 'stray-1']);
+    expect(list()).toEqual([A]);
+    expect(read(A, 'db.json')).not.toBeNull();
+    expect(await files.sweep(new Set([A]))).toEqual([]);
+  });
+});
+
+describe('files, real', () => {
+  test('0400 for the reader in directories of the agent that no workload may change', async () => {
+    const { files, dir } = await onTmpfs();
+    await files.publish(publication());
+    const mode = (path: string) => (statSync(join(dir, A, path)).mode & 0o777).toString(8);
+    expect(mode('current/db.json')).toBe('400');
+    expect(mode('current/manifest.json')).toBe('400');
+    expect(mode('gen-1')).toBe('750');
+    expect(mode('.')).toBe('750');
+    expect(lstatSync(join(dir, A, 'current')).isSymbolicLink()).toBe(true);
+    expect(readlinkSync(join(dir, A, 'current'))).toBe('gen-1');
+    expect(readdirSync(join(dir, A)).toSorted()).toEqual(['current', 'gen-1']);
+  });
+
+  test('mode of the profile, then of the file', async () => {
+    const { files, dir } = await onTmpfs();
+    const own = { ...JSON_FILE, name: 'own.json', mode: 0o440 };
+    await files.publish(publication({ mode: 0o600, deliveries: [deliver([JSON_FILE, own])] }));
+    const mode = (name: string) => statSync(join(dir, A, 'current', name)).mode & 0o777;
+    expect([mode('db.json'), mode('own.json')]).toEqual([0o600, 0o440]);
+  });
+
+  test('the manifest names the files and holds no secret', async () => {
+    const { files, read } = await onTmpfs();
+    await files.publish(publication());
+    const manifest = read(A, 'manifest.json')!;
+    expect(manifest).toContain('db.json');
+    expect(manifest).not.toContain(DATA.username);
+    expect(manifest).not.toContain(DATA.password.slice(0, 3));
+  });
+
+  test('any other file system is refused, with what to do', async () => {
+    await expect(openTmpfsFiles({ dir: '/proc/self/fd' })).rejects.toMatchObject({
+      code: 'TMPFS_UNSAFE',
+      hint: expect.stringContaining('tmpfs'),
+    });
+  });
+
+  test('a directory with foreign files is refused: sweeping it would remove them', async () => {
+    const dir = mkdtempSync(join(root, 'foreign-'));
+    writeFileSync(join(dir, 'precious.txt'), 'keep me');
+    await expect(openTmpfsFiles({ dir })).rejects.toMatchObject({ code: 'TMPFS_UNSAFE' });
+    expect(readFileSync(join(dir, 'precious.txt'), 'utf8')).toBe('keep me');
+  });
+
+  test('what an earlier agent left is found and swept by the next', async () => {
+    const { files, dir, list } = await onTmpfs();
+    await files.publish(publication());
+    const next = await openTmpfsFiles({ dir });
+    expect(await next.sweep(new Set())).toEqual([A]);
+    expect(list()).toEqual([]);
+  });
+});

@@ -1,0 +1,221 @@
+// Owns the promises of the journal port, on the simulated disk and on SQLite.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openJournal } from '../../src/adapters/journal/sqlite-journal.ts';
+import type { Entry, Fact, Receipt } from '../../src/domain/fact.ts';
+import { type GrantId, grantId, type TaskId } from '../../src/domain/ids.ts';
+import type { Moment } from '../../src/domain/instant.ts';
+import type { Journal } from '../../src/ports/journal.ts';
+import { SimDisk, SimJournal } from '../simulation/world/sim-journal.ts';
+import { ACCEPTED, at, leaseIssued, PROFILE, time } from '../unit/domain/samples.ts';
+
+interface Subject {
+  readonly journal: Journal;
+  /** The same journal after a crash and a restart; of the machine, when the boot is another. */
+  reopen(boot?: string): Journal;
+}
+
+let dir = '';
+let count = 0;
+const opened: { close(): void }[] = [];
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'tasklease-journal-'));
+});
+afterAll(() => {
+  for (const journal of opened) journal.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const subjects: readonly (readonly [string, () => Subject])[] = [
+  [
+    'simulated',
+    () => {
+      const disk = new SimDisk();
+      return {
+        journal: new SimJournal(disk, 'boot-1'),
+        reopen: (boot = 'boot-1') => new SimJournal(disk, boot),
+      };
+    },
+  ],
+  [
+    'real',
+    () => {
+      count += 1;
+      const path = join(dir, `journal-${count}.db`);
+      // The first one stays open: a crashed process closes nothing either.
+      const open = (boot: string) => {
+        const journal = openJournal(path, boot);
+        opened.push(journal);
+        return journal;
+      };
+      return { journal: open('boot-1'), reopen: (boot = 'boot-1') => open(boot) };
+    },
+  ],
+];
+
+const A = 'build-a' as TaskId;
+const B = 'build-b' as TaskId;
+const entry = (grant: GrantId, fact: Fact, ms = 0): Entry => ({ grant, ...at(ms), fact });
+const accept = (task: TaskId, n = 1, ms = 0): Entry => entry(grantId(task, n), { ...ACCEPTED, task }, ms);
+const published = (task: TaskId, n = 1, ms = 10): Entry =>
+  entry(grantId(task, n), { type: 'delivery.published', n: 1, files: ['db.json'] }, ms);
+const receipt = (task: TaskId): Receipt => ({
+  task,
+  profile: PROFILE,
+  state: 'closed',
+  outcome: 'completed',
+  event: null,
+  started_at: time(0),
+  closed_at: time(1000),
+  exposure_seconds: 1,
+  leases: [],
+});
+const close = (task: TaskId, n = 1, ms = 1000): Entry =>
+  entry(grantId(task, n), { type: 'grant.closed', outcome: 'completed', receipt: receipt(task) }, ms);
+const types = (journal: Journal, now: Moment = at(0)) =>
+  new Map([...journal.openGrants(now)].map(([id, entries]) => [id, entries.map(({ fact }) => fact.type)]));
+
+describe.each(subjects)('journal, %s', (_name, open) => {
+  test('empty at first', () => {
+    const { journal } = open();
+    expect(types(journal).size).toBe(0);
+    expect(journal.tombstone(A)).toBeNull();
+    expect(journal.lives(A)).toBe(0);
+    expect(journal.sessionEndsAt()).toBeNull();
+  });
+
+  test('what was appended is there after a crash, in order and unchanged', async () => {
+    const { journal, reopen } = open();
+    const lines = [
+      accept(A),
+      entry(grantId(A, 1), { type: 'generation.opened', n: 1 }, 1),
+      entry(grantId(A, 1), { type: 'leases.issued', n: 1, leases: [leaseIssued()], lost: [] }, 2),
+    ];
+    await journal.append(lines.slice(0, 2));
+    await journal.append([accept(B, 1, 2)]);
+    await journal.append(lines.slice(2));
+    const grants = reopen().openGrants(at(5000));
+    expect([...grants.keys()].toSorted()).toEqual([grantId(A, 1), grantId(B, 1)]);
+    expect(grants.get(grantId(A, 1))).toEqual(lines);
+  });
+
+  test('after another boot, instants are carried over by the wall clock', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A, 1, 0)]);
+    // The machine came up again 60 s later: its boot clock says 5 s.
+    const now: Moment = { at: 5000, wallMs: at(60_000).wallMs };
+    const [line] = reopen('boot-2').openGrants(now).get(grantId(A, 1))!;
+    expect(line).toEqual({ ...accept(A, 1, 0), at: -55_000 });
+  });
+
+  test('appends that are made together are all kept', async () => {
+    const { journal, reopen } = open();
+    const tasks = Array.from({ length: 50 }, (_, i) => `t-${i}` as TaskId);
+    await Promise.all(tasks.map((task) => journal.append([accept(task), published(task)])));
+    expect(types(reopen()).size).toBe(50);
+  });
+
+  test('the entries of one call are all or nothing', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A)]);
+    // The same grant cannot be accepted twice: what stands beside it in the call is not kept either.
+    await expect(journal.append([accept(B), accept(A)])).rejects.toMatchObject({
+      code: 'JOURNAL_UNWRITABLE',
+    });
+    expect([...types(reopen()).keys()]).toEqual([grantId(A, 1)]);
+    expect(journal.lives(B)).toBe(0);
+    await journal.append([accept(B)]);
+    expect(types(journal).size).toBe(2);
+  });
+
+  test('a closed grant is not open any more, and leaves its receipt', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A), published(A)]);
+    expect(journal.tombstone(A)).toBeNull();
+    await journal.append([close(A)]);
+    for (const seen of [journal, reopen()]) {
+      expect(types(seen).size).toBe(0);
+      expect(seen.tombstone(A)).toEqual({
+        grant: grantId(A, 1),
+        receipt: receipt(A),
+        owner: ACCEPTED.owner,
+        digest: ACCEPTED.digest,
+        spent: true,
+      });
+    }
+  });
+
+  test('a start that never became active leaves its id unspent', async () => {
+    const { journal } = open();
+    await journal.append([accept(A), close(A)]);
+    expect(journal.tombstone(A)).toMatchObject({ spent: false });
+  });
+
+  test('the newest life of a task id counts', async () => {
+    const { journal } = open();
+    await journal.append([accept(A, 1), close(A, 1, 100)]);
+    await journal.append([accept(A, 2, 200), published(A, 2, 210)]);
+    expect(journal.lives(A)).toBe(2);
+    expect(journal.tombstone(A)).toMatchObject({ grant: grantId(A, 1), spent: false });
+    expect([...types(journal).keys()]).toEqual([grantId(A, 2)]);
+    await journal.append([close(A, 2, 300)]);
+    expect(journal.tombstone(A)).toMatchObject({ grant: grantId(A, 2), spent: true });
+  });
+
+  test('old tombstones are forgotten, open grants and younger ones are not', async () => {
+    const { journal, reopen } = open();
+    const old = 'old' as TaskId;
+    await journal.append([accept(old), published(old), close(old, 1, 1000)]);
+    await journal.append([accept(A), published(A), close(A, 1, 2000)]);
+    await journal.append([accept(B)]);
+    journal.forget(at(1500).wallMs);
+    const seen = reopen();
+    expect(seen.tombstone(old)).toBeNull();
+    expect(seen.lives(old)).toBe(0);
+    expect(seen.tombstone(A)).not.toBeNull();
+    expect([...types(seen).keys()]).toEqual([grantId(B, 1)]);
+  });
+
+  test('the latest end of any session is remembered, also when one is renewed', () => {
+    const { journal, reopen } = open();
+    journal.noteSession('acc-1', 1000);
+    journal.noteSession('acc-2', 5000.4);
+    journal.noteSession('acc-1', 3000);
+    expect(reopen().sessionEndsAt()).toBe(5000);
+    journal.noteSession('acc-1', 9000);
+    expect(reopen().sessionEndsAt()).toBe(9000);
+  });
+
+  test('text of any kind comes back as it was', async () => {
+    const { journal, reopen } = open();
+    const fact: Fact = {
+      ...ACCEPTED,
+      task: A,
+      event: { type: "o'hara", id: 'ü \u0001 " \\ \n 🙂 ; DROP TABLE entries' },
+    };
+    await journal.append([entry(grantId(A, 1), fact)]);
+    expect(reopen().openGrants(at(0)).get(grantId(A, 1))![0]!.fact).toEqual(fact);
+  });
+});
+
+describe('journal, simulated', () => {
+  test('a broken disk refuses, and nothing of it is kept', async () => {
+    const disk = new SimDisk();
+    const journal = new SimJournal(disk);
+    disk.broken = true;
+    await expect(journal.append([accept(A)])).rejects.toMatchObject({ code: 'JOURNAL_UNWRITABLE' });
+    disk.broken = false;
+    expect(types(journal).size).toBe(0);
+  });
+});
+
+describe('journal, real', () => {
+  test('a path that cannot be opened is a problem with the path in it', () => {
+    expect(() => openJournal(join(dir, 'no', 'such', 'dir.db'), 'boot-1')).toThrow(
+      expect.objectContaining({ code: 'JOURNAL_UNWRITABLE', message: expect.stringContaining('dir.db') }),
+    );
+  });
+});

@@ -1,0 +1,112 @@
+// Bar 6, first half: a task bound to a process or a connection ends with it, kill -9 included: its file is
+// gone and its lease proved gone within one second.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
+import { until } from '../harness/until.ts';
+import { createWorld, type World } from '../harness/world.ts';
+
+const PROMISED_MS = 1_000;
+
+let world: World;
+const workloads: ChildProcess[] = [];
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterEach(() => {
+  for (const workload of workloads.splice(0)) workload.kill('SIGKILL');
+});
+afterAll(() => world?.close());
+
+const workload = (): ChildProcess & { pid: number } => {
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  workloads.push(child);
+  return child as ChildProcess & { pid: number };
+};
+
+/** Ends the thing that `task` is bound to, and measures until file, role and lease are gone. */
+const expectGoneInTime = async (task: string, end: () => void): Promise<void> => {
+  expect(existsSync(join(world.paths.secrets, task))).toBe(true);
+  const startedAt = performance.now();
+  end();
+  await until(
+    'the file is gone within a second',
+    () => !existsSync(join(world.paths.secrets, task)),
+    PROMISED_MS,
+  );
+  const left = PROMISED_MS - (performance.now() - startedAt);
+  await until(
+    'the role is gone and its end is proved within a second',
+    async () =>
+      (await world.pgRoles()).length === 0 &&
+      (await world.api('GET', `/v1/tasks/${task}/receipt`)).status === 200,
+    left,
+  );
+  const receipt = (await world.api('GET', `/v1/tasks/${task}/receipt`)).body;
+  expect(receipt).toMatchObject({ outcome: 'lost' });
+  expectProved(receipt, 1);
+  expect(await world.vaultLeases()).toEqual([]);
+};
+
+test('a bound process killed with -9', async () => {
+  const { pid } = workload();
+  await startTask(world, 'bound', 'database', { bind: { pid } });
+  await expectGoneInTime('bound', () => process.kill(pid, 'SIGKILL'));
+});
+
+test('a bound process that ends by itself', async () => {
+  const child = spawn('sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  workloads.push(child);
+  await startTask(world, 'ends', 'database', { bind: { pid: child.pid } });
+  await expectGoneInTime('ends', () => void child.stdin?.end('\n'));
+});
+
+test('a bound connection that is cut', async () => {
+  const held = await world.open('PUT', '/v1/tasks/conn', { profile: 'database', bind: { connection: true } });
+  expect(held.status).toBe(201);
+  expect(held.headers['content-type']).toMatch(/^application\/x-ndjson/);
+  expect(await held.next()).toMatchObject({ task: 'conn', state: 'active', files: expect.any(Array) });
+  await expectGoneInTime('conn', () => held.close());
+});
+
+test('a bound connection shows the stop, and a refusal has its own status', async () => {
+  const held = await world.open('PUT', '/v1/tasks/conn-2', {
+    profile: 'database',
+    bind: { connection: true },
+  });
+  expect(held.status).toBe(201);
+  const receipt = await stopTask(world, 'conn-2');
+  expect(receipt).toMatchObject({ outcome: 'completed' });
+  while ((await held.next()) !== undefined);
+
+  const refused = await world.api('PUT', '/v1/tasks/conn-3', {
+    profile: 'half-denied',
+    bind: { connection: true },
+  });
+  expectProblem(refused, 502, 'VAULT_DENIED');
+});
+
+test('binding to a process that does not live is refused, and leases nothing', async () => {
+  const { pid } = workload();
+  const dead = workloads.pop()!;
+  const ended = new Promise((resolve) => dead.once('exit', resolve));
+  dead.kill('SIGKILL');
+  await ended;
+  const problem = expectProblem(
+    await world.api('PUT', '/v1/tasks/late', { profile: 'database', bind: { pid } }),
+    400,
+    'SIGNAL_INVALID',
+  );
+  expect(problem.detail).toMatch(/pid|process/);
+  await world.untilNothingLeft(5_000);
+});
+
+test('a task that is stopped in good order lets its process live', async () => {
+  const child = workload();
+  await startTask(world, 'polite', 'database', { bind: { pid: child.pid } });
+  await stopTask(world, 'polite');
+  expect(child.exitCode).toBe(null);
+  expect(child.signalCode).toBe(null);
+});

@@ -1,0 +1,267 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { launch, tasklease } from './command-line.ts';
+import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';
+
+let agent: FakeAgent;
+beforeEach(async () => {
+  agent = await FakeAgent.listening();
+});
+afterEach(() => agent[Symbol.asyncDispose]());
+
+const cli = (...args: string[]) =>
+  tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
+const stopping = { task: 't1', state: 'stopping', profile: 'report-read' };
+const refused = problem(404, 'TASK_UNKNOWN', 'there is no task t1', 'look at tasklease status');
+const told = 'tasklease: TASK_UNKNOWN there is no task t1\n  next: look at tasklease status\n';
+
+describe('start', () => {
+  test('prints the grant: task, state, dir, files, deadline', async () => {
+    const { code, stdout, stderr } = await cli(
+      'start',
+      '--profile',
+      'report-read',
+      '--task',
+      't1',
+      '--pid',
+      '4242',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /^task +t1\nstate +active\nprofile +report-read\ndir +\/run\/tasklease\/tasks\/t1\/current\nfiles +db\.env\ndeadline +\S+ \(in 1m1[45]s\)\nlease +db until \S+ \(in (1m|59s)\) renewable\n$/,
+    );
+    expect(agent.seen[0]).toMatchObject({
+      method: 'PUT',
+      url: '/v1/tasks/t1',
+      body: { profile: 'report-read', bind: { pid: 4242 } },
+    });
+  });
+
+  test('makes a valid task id when none is given', async () => {
+    await cli('start', '--profile', 'report-read');
+    expect(agent.seen[0]?.url).toMatch(/^\/v1\/tasks\/report-read-\d{8}T\d{6}Z-[0-9a-f]{12}$/);
+  });
+
+  test('with --output json prints exactly the API’s body, that of a refusal too', async () => {
+    agent.on('PUT /v1/tasks/*', (response) => response.writeHead(201).end('{"task" : "t1"}'));
+    expect((await cli('start', '--profile', 'p', '--output', 'json')).stdout).toBe('{"task" : "t1"}\n');
+    agent.on('PUT /v1/tasks/*', problem(409, 'TASK_SPENT', 'used'));
+    const { code, stdout } = await cli('start', '--profile', 'p', '--output', 'json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'TASK_SPENT' });
+  });
+
+  test('exits 1 with code, detail and hint when it is refused', async () => {
+    agent.on(
+      'PUT /v1/tasks/*',
+      problem(502, 'VAULT_DENIED', 'Vault refused database/creds/x', 'add the path to the policy'),
+    );
+    expect(await cli('start', '--profile', 'p')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'tasklease: VAULT_DENIED Vault refused database/creds/x\n  next: add the path to the policy\n',
+    });
+  });
+});
+
+describe('stop', () => {
+  test('waits 30 s for the proof and prints the receipt', async () => {
+    const { code, stdout } = await cli('stop', 't1');
+    expect(code).toBe(0);
+    expect(stdout).toContain('t1  closed  completed  1 lease(s), exposed for 1.5 s');
+    expect(stdout).toMatch(/db {2}database\/creds\/report-prod {2}revoked/);
+    expect(agent.seen[0]).toMatchObject({ method: 'DELETE', url: '/v1/tasks/t1?wait=30s' });
+  });
+
+  test('exits 4 while the revocation is pending', async () => {
+    agent.on('DELETE /v1/tasks/*', json(202, stopping));
+    const { code, stderr } = await cli('stop', 't1', '--wait', '0s');
+    expect(code).toBe(4);
+    expect(stderr).toContain('t1: the files are gone, but the revocation is not proved yet');
+    expect(agent.seen[0]?.url).toBe('/v1/tasks/t1?wait=0s');
+  });
+
+  test('--event stops all of one business event, with the event escaped', async () => {
+    agent.on('DELETE /v1/tasks', json(200, { tasks: [receipt('a'), receipt('b')] }));
+    const { code, stdout } = await cli('stop', '--event', 'pull_request:acme/shop#4&2');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^a {2}closed[\s\S]*^b {2}closed/m);
+    expect(agent.seen[0]?.url).toBe('/v1/tasks?event=pull_request%3Aacme%2Fshop%234%262&wait=30s');
+  });
+
+  test('says which task has an unproved lease', async () => {
+    agent.on('DELETE /v1/tasks/*', json(200, receipt('t1', 'unproved')));
+    expect(await cli('stop', 't1')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('t1: 1 lease(s) could not be proved'),
+    });
+  });
+
+  test('of an unknown task exits 1', async () => {
+    agent.on('DELETE /v1/tasks/*', refused);
+    expect(await cli('stop', 't1')).toMatchObject({ code: 1, stderr: told });
+  });
+});
+
+describe('status', () => {
+  test('shows one line a task', async () => {
+    agent.on(
+      'GET /v1/tasks',
+      json(200, {
+        tasks: [granted('t1'), { ...granted('a-longer-name'), event: { type: 'deploy', id: '7' } }],
+      }),
+    );
+    const lines = (await cli('status')).stdout.split('\n');
+    expect(lines[0]).toMatch(/^TASK +STATE +PROFILE +EVENT +DEADLINE$/);
+    expect(lines[1]).toMatch(/^t1 {13}active {2}report-read {2}- +\S+ \(in /);
+    expect(lines[2]).toMatch(/^a-longer-name {2}active {2}report-read {2}deploy:7 {2}\S+ \(in /);
+  });
+
+  test('says so when there is none', async () => {
+    agent.on('GET /v1/tasks', json(200, { tasks: [] }));
+    expect(await cli('status')).toMatchObject({ code: 0, stdout: 'no tasks\n' });
+  });
+
+  test('TASK shows one, and exits 1 when it is unknown', async () => {
+    expect((await cli('status', 't1')).stdout).toMatch(/^task +t1$/m);
+    agent.on('GET /v1/tasks/*', refused);
+    expect(await cli('status', 't1')).toMatchObject({ code: 1, stderr: told });
+  });
+});
+
+describe('events', () => {
+  const facts = [
+    {
+      seq: 1,
+      at: '2026-11-22T10:00:00.000Z',
+      task: 't1',
+      type: 'grant.stopping',
+      reason: 'completed',
+      detail: null,
+    },
+    { seq: 2, at: '2026-11-22T10:00:00.100Z', task: 't1', type: 'grant.closed', outcome: 'completed' },
+  ];
+  const ending =
+    (...lines: unknown[]) =>
+    (response: Parameters<ReturnType<typeof stream>>[0], seen: Parameters<ReturnType<typeof stream>>[1]) => {
+      stream(...lines)(response, seen);
+      response.end();
+    };
+
+  test('TASK prints a line a fact and ends with the task', async () => {
+    agent.on('GET /v1/tasks/*/events', ending(...facts));
+    expect(await cli('events', 't1')).toMatchObject({
+      code: 0,
+      stdout:
+        '2026-11-22T10:00:00.000Z  t1  grant.stopping  reason=completed\n2026-11-22T10:00:00.100Z  t1  grant.closed  outcome=completed\n',
+    });
+  });
+
+  test('--output json passes the NDJSON on as it is', async () => {
+    agent.on('GET /v1/tasks/*/events', ending(...facts));
+    const { stdout } = await cli('events', 't1', '--output', 'json');
+    expect(stdout).toBe(facts.map((fact) => `${JSON.stringify(fact)}\n`).join(''));
+  });
+
+  test('of all tasks exits 3 when the agent goes away', async () => {
+    agent.on('GET /v1/events', ending(facts[0]));
+    expect(await cli('events')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('the agent ended the stream'),
+    });
+  });
+
+  test('prints each fact when it comes', async () => {
+    agent.on('GET /v1/events', stream());
+    const running = launch(['events', '--socket', agent.socket]);
+    await agent.saw('GET /v1/events');
+    agent.emit(facts[0]);
+    await running.printed('grant.stopping');
+    running.child.kill('SIGTERM');
+    await running.finished;
+  });
+});
+
+describe('health', () => {
+  test('exits 0 when the agent is ready', async () => {
+    agent.on('GET /v1/health', json(200, { status: 'ready' }));
+    expect(await cli('health')).toMatchObject({ code: 0, stdout: 'ready\n' });
+    expect(agent.seen[0]?.url).toBe('/v1/health?ready');
+  });
+
+  test('exits 1 with the reasons when it is not', async () => {
+    agent.on(
+      'GET /v1/health',
+      json(503, { reasons: ['no Vault session', { name: 'vault', ready: false, detail: 'sealed' }] }),
+    );
+    expect(await cli('health')).toMatchObject({
+      code: 1,
+      stdout: 'not ready\n  no Vault session\n  vault: sealed\n',
+    });
+  });
+
+  test('exits 3 when nobody answers within 5 s', async () => {
+    agent.on('GET /v1/health', () => {});
+    expect(await cli('health')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('it did not answer in time'),
+    });
+  });
+});
+
+describe.each(['revoke-all', 'drain'])('%s', (name) => {
+  test('asks the admin socket and waits 30 s', async () => {
+    agent.on(`POST /v1/${name}`, json(200, { tasks: [receipt('t1')] }));
+    const { code, stdout } = await tasklease([name], {
+      TASKLEASE_ADMIN_SOCKET: agent.socket,
+      TASKLEASE_SOCKET: '/nowhere',
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('t1  closed');
+    expect(agent.seen[0]).toMatchObject({ method: 'POST', url: `/v1/${name}?wait=30s` });
+  });
+
+  test('exits 4 while revocations are pending, 1 when it is refused', async () => {
+    agent.on(`POST /v1/${name}`, json(202, { tasks: [stopping] }));
+    expect((await cli(name, '--wait', '1s')).code).toBe(4);
+    agent.on(`POST /v1/${name}`, problem(403, 'ADMIN_ONLY', 'this call is for the admin socket'));
+    expect((await cli(name)).code).toBe(1);
+  });
+});
+
+describe('the agent is not reachable: exit 3, the path, the reason and the next step', () => {
+  test.each([
+    ['no socket', '/nowhere/agent.sock', 'there is no such socket', 'start the agent'],
+    ['a file that is no socket', '/etc/passwd', 'nobody listens', 'start the agent'],
+    ['a path through a file', '/etc/passwd/x', 'not a directory', '--socket'],
+    ['a path that is too long', `/${'x'.repeat(200)}`, 'bytes', 'shorter path'],
+  ])('%s', async (_what, path, why, next) => {
+    const { code, stdout, stderr } = await tasklease(['status', '--socket', path]);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain(`agent not reachable at ${path}: `);
+    expect(stderr).toContain(why);
+    expect(stderr.split('\n')[1]).toContain(next);
+  });
+
+  test('an agent that hangs up before it answers', async () => {
+    agent.on('GET /v1/tasks', (response) => response.destroy());
+    expect(await cli('status')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('closed the connection before it had answered'),
+    });
+  });
+});
+
+test('--socket wins over TASKLEASE_SOCKET', async () => {
+  agent.on('GET /v1/tasks', json(200, { tasks: [] }));
+  expect((await tasklease(['status', '--socket', agent.socket], { TASKLEASE_SOCKET: '/nowhere' })).code).toBe(
+    0,
+  );
+});
+
+test('an answer that is not the agent’s is said to be so', async () => {
+  agent.on('GET /v1/tasks', (response) => response.writeHead(500).end('<html>'));
+  expect(await cli('status')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('not a problem document'),
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest';
+import manifest from '../../../package.json' with { type: 'json' };
+import { tasklease } from './command-line.ts';
+
+const ours = ['run', 'start', 'stop', 'status', 'events', 'health', 'revoke-all', 'drain'];
+
+test('--help lists every command of this version and exits 0', async () => {
+  const { code, stdout, stderr } = await tasklease(['--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const name of [...ours, 'agent', 'dev'])
+    expect(stdout).toMatch(new RegExp(`^ {2}${name} {2,}\\S`, 'm'));
+  expect(stdout).not.toMatch(/explain|policy|doctor|audit|approve|abandon|extend/);
+});
+
+test('--version prints the package’s version', async () => {
+  expect(await tasklease(['--version'])).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
+});
+
+test.each(ours)(
+  '%s --help shows an example, its options and its exit codes, and asks no agent',
+  async (name) => {
+    const { code, stdout, stderr } = await tasklease([name, '--help'], { TASKLEASE_SOCKET: '/nowhere' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Usage: tasklease /);
+    expect(stdout).toContain(`\nExample:\n  `);
+    expect(stdout).toContain(`tasklease ${name}`);
+    expect(stdout).toContain('socket PATH');
+    expect(stdout).toContain('Exit code: ');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+  },
+);
+
+test('help NAME is NAME --help', async () => {
+  const [a, b] = await Promise.all([tasklease(['help', 'stop']), tasklease(['stop', '-h'])]);
+  expect(a.stdout).toBe(b.stdout);
+});
+
+describe('a wrong command line exits 2, names the culprit and shows what to type', () => {
+  const cases: [string, string[], string, string][] = [
+    ['no command', [], 'no command was given', 'tasklease --help'],
+    ['a mistyped command', ['statsu', 't1'], '"statsu"; did you mean status?', 'tasklease status t1'],
+    ['a word that is near nothing', ['frobnicate'], 'there is no command "frobnicate"', 'tasklease --help'],
+    ['a command of a later version', ['doctor'], 'doctor is not in this version', 'tasklease --help'],
+    ['a name of Object.prototype', ['constructor'], 'there is no command "constructor"', 'tasklease --help'],
+    [
+      'a mistyped option',
+      ['start', '--profil=p'],
+      'start has no option --profil; did you mean --profile?',
+      'tasklease start --profile=p',
+    ],
+    [
+      'an option of nothing',
+      ['status', '--frobnicate'],
+      'status has no option --frobnicate',
+      'tasklease status --help',
+    ],
+    [
+      'a prototype name as an option',
+      ['status', '--constructor'],
+      'status has no option --constructor',
+      'tasklease status --help',
+    ],
+    ['an option without its value', ['start', '--profile'], '--profile needs a value', '--profile=VALUE'],
+    [
+      'an option that eats the next',
+      ['start', '--profile', '--task', 'x'],
+      '--profile needs a value',
+      '--profile=VALUE',
+    ],
+    [
+      'an option given twice',
+      ['start', '--profile', 'p', '--profile', 'q'],
+      '--profile is given twice',
+      'give it once',
+    ],
+    ['a word too many', ['status', 'a', 'b'], '"b" is one word too many', 'tasklease status --help'],
+    [
+      'an unknown format',
+      ['status', '--output', 'yaml'],
+      '--output "yaml" is not a format',
+      '--output table|json',
+    ],
+    ['a start without a profile', ['start'], 'start needs a profile', '--profile P'],
+    [
+      'a parameter without =',
+      ['start', '--profile', 'p', '--param', 'env'],
+      '--param "env" is not NAME=VALUE',
+      '--param env=prod',
+    ],
+    [
+      'a parameter given twice',
+      ['start', '--profile', 'p', '--param', 'a=1', '--param', 'a=2'],
+      '--param a is given twice',
+      'once',
+    ],
+    ['a bad pid', ['start', '--profile', 'p', '--pid', '0'], '--pid "0" is not a process id', '--pid $$'],
+    [
+      'a bad event',
+      ['start', '--profile', 'p', '--event', 'deploy'],
+      '--event "deploy" is not TYPE:ID',
+      'pull_request:',
+    ],
+    [
+      'a bad duration',
+      ['start', '--profile', 'p', '--duration', '10'],
+      '--duration "10" is not a duration',
+      '15m',
+    ],
+    [
+      'duration and deadline',
+      ['start', '--profile', 'p', '--duration', '1m', '--deadline', 'x'],
+      'exclude each other',
+      'one of them',
+    ],
+    [
+      'an unreadable assertion',
+      ['start', '--profile', 'p', '--assertion-file', '/no/jwt'],
+      '/no/jwt cannot be read (ENOENT)',
+      'JWT',
+    ],
+    ['a task id with a slash', ['stop', '../x'], '"../x" is not a task id', 'letter or digit'],
+    ['a stop of nothing', ['stop'], 'stop needs a task or an event', 'tasklease stop TASK'],
+    ['a stop of both', ['stop', 't1', '--event', 'a:b'], 'not both', 'tasklease stop TASK'],
+    ['a bad wait', ['stop', 't1', '--wait', 'long'], '--wait "long" is not a duration', '90s'],
+    [
+      'an admin option that is none',
+      ['drain', '--socket', 'x'],
+      'drain has no option --socket',
+      'tasklease drain',
+    ],
+  ];
+  test.each(cases)('%s', async (_what, args, culprit, next) => {
+    const { code, stdout, stderr } = await tasklease(args, { TASKLEASE_SOCKET: '/nowhere' });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    const [first = '', second = ''] = stderr.split('\n');
+    expect(first).toMatch(/^tasklease: /);
+    expect(first).toContain(culprit);
+    expect(second).toContain(next);
+  });
+});

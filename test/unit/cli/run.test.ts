@@ -1,0 +1,380 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { launch, node, tasklease } from './command-line.ts';
+import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';
+
+let agent: FakeAgent;
+beforeEach(async () => {
+  agent = await FakeAgent.listening();
+});
+afterEach(() => agent[Symbol.asyncDispose]());
+
+const runArgs = (...cmd: string[]) => [
+  'run',
+  '--socket',
+  agent.socket,
+  '--profile',
+  'report-read',
+  '--task',
+  't1',
+  '--',
+  ...cmd,
+];
+const run = (...cmd: string[]) => tasklease(runArgs(...cmd));
+const launchRun = (...cmd: string[]) => launch(runArgs(...cmd));
+/** A CMD that says "up" and every signal it gets, and ends with `code` after TERM or INT. */
+const listener = (code = 0) => [
+  node,
+  '-e',
+  `for (const s of ['SIGTERM','SIGINT','SIGHUP','SIGUSR1','SIGUSR2','SIGQUIT']) process.on(s, () => { console.log('got', s); if (s === 'SIGTERM' || s === 'SIGINT') setTimeout(() => process.exit(${code}), 100); }); setInterval(() => {}, 1000); console.log('up');`,
+];
+
+describe('a good run', () => {
+  test('gives CMD its task and directory, says nothing, and answers CMD’s exit code', async () => {
+    const { code, stdout, stderr } = await run('sh', '-c', 'echo $TASKLEASE_TASK $TASKLEASE_DIR; exit 7');
+    expect({ code, stdout, stderr }).toEqual({
+      code: 7,
+      stdout: 't1 /run/tasklease/tasks/t1/current\n',
+      stderr: '',
+    });
+  });
+
+  test('binds the task to its own process and stops it, waiting 30 s for the proof', async () => {
+    const running = launchRun('true');
+    expect((await running.finished).code).toBe(0);
+    expect(agent.seen[0]?.body).toEqual({ profile: 'report-read', bind: { pid: running.child.pid } });
+    expect(agent.seen.at(-1)).toMatchObject({ method: 'DELETE', url: '/v1/tasks/t1?wait=30s' });
+  });
+
+  test('sends what was asked for and nothing else', async () => {
+    await tasklease([
+      'run',
+      '--socket',
+      agent.socket,
+      '--profile',
+      'p',
+      '--param',
+      'env=prod',
+      '--param',
+      'q=a=b',
+      '--duration',
+      '90s',
+      '--event',
+      'pull_request:acme/shop#4:2',
+      '--',
+      'true',
+    ]);
+    const [start] = agent.seen;
+    expect(start?.url).toMatch(/^\/v1\/tasks\/p-\d{8}T\d{6}Z-[0-9a-f]{12}$/);
+    expect(start?.body).toMatchObject({
+      params: { env: 'prod', q: 'a=b' },
+      duration: '90s',
+      event: { type: 'pull_request', id: 'acme/shop#4:2' },
+    });
+  });
+
+  test('leaves CMD’s arguments and environment alone', async () => {
+    const { stdout } = await tasklease(
+      runArgs('sh', '-c', 'printf "%s|" "$@"; echo "$HIDDEN"', 'x', '--', '--help', 'a b', ''),
+      { HIDDEN: 'seen' },
+    );
+    expect(stdout).toBe('--|--help|a b||seen\n');
+  });
+
+  test('answers 128+n when signal n ended CMD', async () => {
+    expect((await run('sh', '-c', 'kill -9 $$')).code).toBe(137);
+  });
+
+  test('keeps CMD’s exit code when the revocation is still pending, and says so', async () => {
+    agent.on('DELETE /v1/tasks/*', json(202, { task: 't1', state: 'stopping' }));
+    const { code, stderr } = await run('sh', '-c', 'exit 3');
+    expect(code).toBe(3);
+    expect(stderr).toContain('not proved yet');
+  });
+
+  test('says when a lease could not be proved revoked', async () => {
+    agent.on('DELETE /v1/tasks/*', json(200, receipt('t1', 'unproved')));
+    expect(await run('true')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('could not be proved'),
+    });
+  });
+});
+
+describe('nothing is leased', () => {
+  test.each([
+    ['a command that is not on PATH', 'no-such-command-here', 127],
+    ['a path that does not exist', '/no/such/file', 127],
+    ['a file that is not executable', '/etc/passwd', 126],
+    ['a directory', '/etc', 126],
+  ])('for %s', async (_what, cmd, code) => {
+    const result = await run(cmd);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toContain('nothing was leased');
+    expect(agent.seen).toEqual([]);
+  });
+
+  test.each([
+    ['no --', ['run', '--profile', 'p', 'npm', 'test'], 'tasklease run --profile p -- npm test'],
+    ['no command', ['run', '--profile', 'p', '--'], 'no command after --'],
+    ['no profile', ['run', '--', 'true'], 'needs a profile'],
+    ['an unknown option', ['run', '--profil', 'p', '--', 'true'], 'did you mean --profile?'],
+    ['a bad task id', ['run', '--profile', 'p', '--task', '../x', '--', 'true'], '"../x" is not a task id'],
+    [
+      'a bad duration',
+      ['run', '--profile', 'p', '--duration', 'soon', '--', 'true'],
+      '"soon" is not a duration',
+    ],
+  ])('with %s: exit 125, because CMD may exit with 2 itself', async (_what, args, words) => {
+    const { code, stderr } = await tasklease(args, { TASKLEASE_SOCKET: agent.socket });
+    expect(code).toBe(125);
+    expect(stderr).toContain(words);
+    expect(agent.seen).toEqual([]);
+  });
+});
+
+describe('tasklease failed: exit 125 and CMD is not started', () => {
+  test('when the start is refused, with the agent’s code, detail and hint; one request only', async () => {
+    agent.on('PUT /v1/tasks/*', problem(403, 'PROFILE_DENIED', 'uid 1000 may not start profile report-read'));
+    const { code, stdout, stderr } = await run('echo', 'ran');
+    expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
+    expect(stderr).toBe(
+      'tasklease: PROFILE_DENIED uid 1000 may not start profile report-read\n  next: do this instead\n',
+    );
+    expect(agent.seen).toHaveLength(1);
+  });
+
+  test('when the agent is not reachable', async () => {
+    await agent.crash();
+    const { code, stdout, stderr } = await run('echo', 'ran');
+    expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
+    expect(stderr).toContain(`agent not reachable at ${agent.socket}: there is no such socket`);
+  });
+
+  test('when the agent dies during the start', async () => {
+    agent.on('PUT /v1/tasks/*', (response) => response.destroy());
+    expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
+  });
+
+  test('when the task waits for an approval, and the task is stopped', async () => {
+    agent.on('PUT /v1/tasks/*', json(202, { task: 't1', state: 'pending_approval' }));
+    expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
+    await agent.saw('DELETE /v1/tasks/t1');
+  });
+});
+
+describe('signals', () => {
+  test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT'] as const)('%s reaches CMD once', async (signal) => {
+    const running = launchRun(...listener());
+    await running.printed('up');
+    running.child.kill(signal);
+    await running.printed(`got ${signal}`);
+    running.child.kill('SIGTERM');
+    const { stdout, code } = await running.finished;
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toEqual(['up', `got ${signal}`, 'got SIGTERM', '']);
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends CMD, whose exit code counts, and the task is stopped',
+    async (signal) => {
+      const running = launchRun(...listener(9));
+      await running.printed('up');
+      running.child.kill(signal);
+      expect((await running.finished).code).toBe(9);
+      await agent.saw('DELETE /v1/tasks/t1');
+    },
+  );
+
+  test('a signal before the task is active stops the task; CMD is not started', async () => {
+    agent.on('PUT /v1/tasks/*', () => {});
+    const running = launchRun('echo', 'ran');
+    await agent.saw('PUT /v1/tasks/t1');
+    running.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await running.finished;
+    expect({ code, stdout }).toEqual({ code: 143, stdout: '' });
+    expect(stderr).toContain('CMD was not started');
+    await agent.saw('DELETE /v1/tasks/t1');
+  });
+
+  test('a signal while the proof is awaited ends the wait, not the exit code', async () => {
+    agent.on('DELETE /v1/tasks/*', () => {});
+    const running = launchRun('sh', '-c', 'exit 4');
+    await agent.saw('DELETE /v1/tasks/t1');
+    running.child.kill('SIGINT');
+    expect(await running.finished).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('no longer waiting'),
+    });
+  });
+
+  test('kill -9 of run leaves CMD alive', async () => {
+    const file = join(agent.directory, 'alive');
+    const running = launchRun('sh', '-c', `echo up; sleep 1; echo yes > ${file}`);
+    await running.printed('up');
+    running.child.kill('SIGKILL');
+    await running.finished;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(readFileSync(file, 'utf8')).toBe('yes\n');
+  });
+});
+
+describe('time', () => {
+  const lasting = (expiresMs: number, deadlineMs: number) =>
+    agent.on('PUT /v1/tasks/*', (response, seen) =>
+      json(201, granted('t1', { expiresMs, deadlineMs }))(response, seen),
+    );
+
+  test('when the asked duration is over CMD gets SIGTERM: exit 124, whatever CMD makes of it', async () => {
+    lasting(700, 20_000);
+    const { code, stdout } = await run(...listener(0));
+    expect(code).toBe(124);
+    expect(stdout).toContain('got SIGTERM');
+    await agent.saw('DELETE /v1/tasks/t1');
+  });
+
+  test('at the deadline a CMD that ignores SIGTERM gets SIGKILL: exit 124', async () => {
+    lasting(500, 1200);
+    const began = Date.now();
+    const { code } = await run('sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done');
+    expect(code).toBe(124);
+    expect(Date.now() - began).toBeGreaterThan(1100);
+    expect(Date.now() - began).toBeLessThan(5000);
+  });
+
+  test('a task that is years long does not end at once', async () => {
+    lasting(3e11, 3e11);
+    expect((await run('sh', '-c', 'sleep 0.3; exit 5')).code).toBe(5);
+  });
+
+  test('when the agent says the task expired, CMD gets SIGKILL: exit 124', async () => {
+    const running = launchRun(...listener());
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    agent.emit({ seq: 1, task: 't1', type: 'grant.stopping', reason: 'expired' });
+    expect((await running.finished).code).toBe(124);
+  });
+});
+
+describe('the task ends before CMD does', () => {
+  test.each(['lost', 'revoked', 'failed'])('%s: CMD gets SIGTERM, exit 125', async (reason) => {
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    agent.emit({ seq: 1, task: 't1', type: 'grant.stopping', reason });
+    const { code, stdout, stderr } = await running.finished;
+    expect(code).toBe(125);
+    expect(stdout).toContain('got SIGTERM');
+    expect(stderr).toContain(`ended by the agent (${reason})`);
+  });
+
+  test('stopped by another caller: CMD gets SIGTERM and its exit code counts', async () => {
+    const running = launchRun(...listener(6));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    agent.emit({ seq: 1, task: 't1', type: 'grant.stopping', reason: 'completed' });
+    expect(await running.finished).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('stopped by another caller'),
+    });
+  });
+
+  test('a stop between start and watch is not missed', async () => {
+    agent.on('GET /v1/tasks/*', json(200, { task: 't1', state: 'closed', outcome: 'revoked' }));
+    expect((await run(...listener(0))).code).toBe(125);
+  });
+});
+
+describe('the agent goes away while CMD works', () => {
+  test('and comes back with the task: CMD is not disturbed', async () => {
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    await agent.crash();
+    agent.seen.length = 0;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await agent.restart();
+    await agent.saw('GET /v1/tasks/t1/events');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    running.child.kill('SIGTERM');
+    expect(await running.finished).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('the agent is back'),
+    });
+    await agent.saw('DELETE /v1/tasks/t1');
+  });
+
+  test('and comes back without the task: CMD gets SIGTERM, exit 125', async () => {
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    await agent.crash();
+    agent.on('GET /v1/tasks/*/events', problem(404, 'TASK_UNKNOWN', 'there is no task t1'));
+    await agent.restart();
+    expect(await running.finished).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining('t1 is lost'),
+    });
+  });
+
+  test('and stays away for 10 s: CMD gets SIGTERM, exit 125', async () => {
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1/events');
+    const began = Date.now();
+    await agent.crash();
+    const { code, stderr } = await running.finished;
+    expect(code).toBe(125);
+    expect(stderr).toContain('the agent did not come back within 10 s');
+    expect(Date.now() - began).toBeGreaterThan(9_900);
+    expect(Date.now() - began).toBeLessThan(13_000);
+  });
+});
+
+describe('across pid namespaces', () => {
+  beforeEach(() => {
+    agent.on('PUT /v1/tasks/*', (response, seen) => {
+      const bind = seen.body?.bind as { pid?: number };
+      if (bind.pid === undefined) stream(granted('t1'))(response, seen);
+      else problem(400, 'SIGNAL_INVALID', 'bind.pid is refused across pid namespaces')(response, seen);
+    });
+  });
+
+  test('the task is bound to the connection, which stays open until the task is stopped', async () => {
+    let heldAtStop = -1;
+    agent.on('DELETE /v1/tasks/*', (response, seen) => {
+      heldAtStop = [...agent.open].filter((open) => open !== response).length;
+      json(200, receipt('t1'))(response, seen);
+    });
+    expect(await run('sh', '-c', 'exit 7')).toMatchObject({ code: 7, stderr: '' });
+    expect(agent.seen[1]?.body).toEqual({ profile: 'report-read', bind: { connection: true } });
+    expect(heldAtStop).toBe(1);
+  });
+
+  test('after an agent’s restart the connection is held again', async () => {
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.crash();
+    await agent.restart();
+    await agent.saw('GET /v1/tasks/t1/events?hold=true');
+    running.child.kill('SIGTERM');
+    expect((await running.finished).code).toBe(0);
+  });
+
+  test('a refusal of the second start is the one that is told', async () => {
+    agent.on('PUT /v1/tasks/*', (response, seen) => {
+      const pid = (seen.body?.bind as { pid?: number } | undefined)?.pid !== undefined;
+      problem(
+        pid ? 400 : 503,
+        pid ? 'SIGNAL_INVALID' : 'VAULT_SEALED',
+        pid ? 'bind.pid 7 is not visible' : 'Vault is sealed',
+      )(response, seen);
+    });
+    expect(await run('echo', 'ran')).toMatchObject({
+      code: 125,
+      stdout: '',
+      stderr: expect.stringContaining('VAULT_SEALED'),
+    });
+  });
+});

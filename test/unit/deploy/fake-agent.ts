@@ -1,0 +1,97 @@
+// Owns a stand-in for the agent's socket, for the shell client's own logic: exit codes, encoding, and when it
+// opens and closes connections. It is no proof of leasing; the scenarios show that on the real agent and Vault.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** One request as it came; `closedAt` is set (ms since the epoch) when its connection has ended. */
+export type Seen = { method: string; url: string; body: string; at: number; closedAt?: number };
+
+/** What the stand-in does with the next tasks. */
+export type Behaviour = {
+  /** Answers a start with this problem instead. */
+  problem?: { status: number; code: string; detail: string; hint: string };
+  /** Status of a stop: 200 closed, 202 stopping. */
+  stop?: number;
+  /** Outcome in the receipt. */
+  outcome?: string;
+  /** Ends a bound task's stream after this many milliseconds, as at a deadline. */
+  dropAfterMs?: number;
+  /** Never answers a start. */
+  silent?: boolean;
+};
+
+export class FakeAgent {
+  readonly dir = mkdtempSync(join(tmpdir(), 'tasklease-sh-'));
+  readonly socket = join(this.dir, 'agent.sock');
+  readonly seen: Seen[] = [];
+  behaviour: Behaviour = {};
+  readonly #streams = new Set<ServerResponse>();
+  readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
+
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.socket, resolve));
+  }
+
+  async stop(): Promise<void> {
+    for (const stream of this.#streams) stream.destroy();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  of(method: string): Seen[] {
+    return this.seen.filter((one) => one.method === method);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url = '' } = request;
+    const one: Seen = { method, url, body: '', at: Date.now() };
+    this.seen.push(one);
+    request.socket.once('close', () => {
+      one.closedAt = Date.now();
+    });
+    for await (const chunk of request) one.body += String(chunk);
+    if (method === 'PUT') this.#startTask(one, response);
+    else this.#stopTask(response);
+  }
+
+  #startTask({ url, body }: Seen, response: ServerResponse): void {
+    const { problem, dropAfterMs, silent = false } = this.behaviour;
+    if (silent) return;
+    if (problem !== undefined) {
+      const { status, ...rest } = problem;
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(
+        JSON.stringify({ type: 'about:blank', title: rest.code, status, ...rest, retryable: false }),
+      );
+      return;
+    }
+    const task = url.slice('/v1/tasks/'.length);
+    const start = JSON.parse(body) as { profile: string; bind?: { connection?: boolean } };
+    const answer = {
+      task,
+      state: 'active',
+      profile: start.profile,
+      dir: `${this.dir}/${task}/current`,
+      leases: [],
+    };
+    const bound = start.bind?.connection === true;
+    response.writeHead(201, { 'content-type': bound ? 'application/x-ndjson' : 'application/json' });
+    if (!bound) {
+      response.end(JSON.stringify(answer));
+      return;
+    }
+    response.write(`${JSON.stringify(answer)}\n`);
+    this.#streams.add(response);
+    response.once('close', () => this.#streams.delete(response));
+    if (dropAfterMs !== undefined) setTimeout(() => response.end(), dropAfterMs);
+  }
+
+  #stopTask(response: ServerResponse): void {
+    const { stop = 200, outcome = 'completed' } = this.behaviour;
+    response.writeHead(stop, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(stop === 200 ? { state: 'closed', outcome } : { state: 'stopping' }));
+  }
+}

@@ -1,0 +1,249 @@
+// Runs deploy/tasklease.sh, under every shell of this machine, against a stand-in for the agent.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeAgent } from './fake-agent.ts';
+
+const SCRIPT = fileURLToPath(new URL('../../../deploy/tasklease.sh', import.meta.url));
+
+const program = (name: string): string | undefined =>
+  (process.env.PATH ?? '')
+    .split(':')
+    .map((dir) => join(dir, name))
+    .find((path) => existsSync(path));
+/** Where sh is the same program as one of the others, it is run once. */
+const shells = [['sh'], ['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(([name], index, all) => {
+  const path = program(name!);
+  const sh = program(all[0]![0]!);
+  return path !== undefined && (index === 0 || realpathSync(path) !== realpathSync(sh!));
+});
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+type Started = { child: ChildProcess; ended: Promise<Ended>; output: () => string };
+
+const until = async (what: string, condition: () => boolean, limitMs = 5000): Promise<void> => {
+  const end = Date.now() + limitMs;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+test('sh -n accepts every shipped shell script', () => {
+  const compose = fileURLToPath(new URL('../../../deploy/compose/', import.meta.url));
+  const scripts = readdirSync(compose)
+    .filter((name) => name.endsWith('.sh'))
+    .map((name) => join(compose, name));
+  for (const file of [SCRIPT, ...scripts]) {
+    for (const [shell, ...args] of shells) execFileSync(shell!, [...args, '-n', file]);
+  }
+});
+
+describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %s', (_, shell) => {
+  let agent: FakeAgent;
+  let scratch: string;
+  let started: ChildProcess[];
+
+  beforeEach(async () => {
+    agent = new FakeAgent();
+    await agent.start();
+    scratch = mkdtempSync(join(tmpdir(), 'tasklease-tmp-'));
+    started = [];
+  });
+  afterEach(async () => {
+    for (const child of started) if (child.exitCode === null) child.kill('SIGKILL');
+    await agent.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const begin = (args: string[], input = '', env: Record<string, string> = {}): Started => {
+    const [command, ...first] = shell;
+    const child = spawn(command!, [...first, SCRIPT, ...args], {
+      env: { PATH: process.env.PATH!, TMPDIR: scratch, TASKLEASE_SOCKET: agent.socket, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    started.push(child);
+    let [stdout, stderr] = ['', ''];
+    child.stdout!.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr!.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdin!.on('error', () => {}); // a command that does not read its input
+    child.stdin!.end(input);
+    const ended = new Promise<Ended>((resolve) =>
+      child.on('close', (code) => resolve({ code, stdout, stderr })),
+    );
+    return { child, ended, output: () => stdout };
+  };
+  const sh = (args: string[], input = '', env: Record<string, string> = {}): Promise<Ended> =>
+    begin(args, input, env).ended;
+
+  test('start sends the body that the options say and prints the answer', async () => {
+    const { code, stdout } = await sh([
+      ...['start', '--profile', 'report-read', '--task=build-81', '--duration', '1h30m'],
+      ...['--param', 'env=prod', '--param', 'filter=a="b\\c"', '--event', 'pull_request:acme/shop#412'],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ task: 'build-81', state: 'active' });
+    expect(agent.seen[0]).toMatchObject({ method: 'PUT', url: '/v1/tasks/build-81' });
+    expect(JSON.parse(agent.seen[0]!.body)).toEqual({
+      profile: 'report-read',
+      params: { env: 'prod', filter: 'a="b\\c"' },
+      duration: '1h30m',
+      event: { type: 'pull_request', id: 'acme/shop#412' },
+    });
+  });
+
+  test('a refusal is exit 1 with code, detail and hint', async () => {
+    const detail = 'Uid 7 may not start "report-read".';
+    agent.behaviour = {
+      problem: { status: 403, code: 'PROFILE_DENIED', detail, hint: 'List it under allow.uids.' },
+    };
+    const { code, stdout, stderr } = await sh(['start', '--profile', 'report-read']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`(PROFILE_DENIED, HTTP 403): ${detail} List it under allow.uids.`);
+  });
+
+  test('no agent: 3 for start and stop, 125 for run, with the socket named', async () => {
+    const env = { TASKLEASE_SOCKET: `${scratch}/none.sock` };
+    const ends = [
+      await sh(['start', '--profile', 'p'], '', env),
+      await sh(['stop', 'build-81'], '', env),
+      await sh(['run', '--profile', 'p', '--', 'true'], '', env),
+    ];
+    expect(ends.map((end) => end.code)).toEqual([3, 3, 125]);
+    for (const end of ends) expect(end.stderr).toContain('none.sock');
+  });
+
+  test('wrong usage: 2, in run 125, and nothing is asked of the agent', async () => {
+    const wrong = [
+      [],
+      ['begin'],
+      ['start'],
+      ['start', '--profile'],
+      ['start', '--profile', 'p', '--task', '../x'],
+      ['start', '--profile', 'p', '--task', 'a?wait=1'],
+      ['start', '--profile', 'p', '--param', 'novalue'],
+      ['start', '--profile', 'p', '--param', 'a=b\nc'],
+      ['start', '--profile', 'p', '--duration', 'soon'],
+      ['start', '--profile', 'p', '--event', 'untyped'],
+      ['start', '--profile', 'p', '--wait', '3s'],
+      ['stop'],
+      ['stop', 'one', 'two'],
+      ['stop', 'one', '--wait', '5'],
+    ];
+    for (const args of wrong) expect([args, (await sh(args)).code]).toEqual([args, 2]);
+    expect((await sh(['run', '--profile', 'p', 'true'])).code).toBe(125);
+    expect((await sh(['run', '--', 'true'])).code).toBe(125);
+    expect(agent.seen).toEqual([]);
+  });
+
+  test('stop: 0 when proved, 4 while pending; an event is encoded', async () => {
+    expect((await sh(['stop', 'build-81', '--wait', '5s'])).code).toBe(0);
+    agent.behaviour = { stop: 202 };
+    expect((await sh(['stop', '--event', 'pull_request:acme/shop#412'])).code).toBe(4);
+    expect(agent.seen.map((one) => one.url.replaceAll('%3a', '%3A').replaceAll('%2f', '%2F'))).toEqual([
+      '/v1/tasks/build-81?wait=5s',
+      '/v1/tasks?wait=30s&event=pull_request%3Aacme%2Fshop%23412',
+    ]);
+  });
+
+  test('run gives CMD its task, its input and its exit code, and stops before it hangs up', async () => {
+    const command = 'cat; echo "$TASKLEASE_TASK $TASKLEASE_DIR"; exit 7';
+    const end = await sh(['run', '--profile', 'p', '--task', 't1', '--', 'sh', '-c', command], 'input\n');
+    expect(end).toMatchObject({ code: 7, stdout: `input\nt1 ${agent.dir}/t1/current\n` });
+    const [put, del] = agent.seen;
+    expect(JSON.parse(put!.body)).toMatchObject({ profile: 'p', bind: { connection: true } });
+    expect(del).toMatchObject({ method: 'DELETE', url: '/v1/tasks/t1?wait=30s' });
+    await until('the connection is closed', () => put!.closedAt !== undefined);
+    expect(del!.at).toBeLessThanOrEqual(put!.closedAt!);
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  test('run: 125 refused, 126 not executable, 127 not found', async () => {
+    const plain = join(scratch, 'plain.txt');
+    writeFileSync(plain, 'no program');
+    chmodSync(plain, 0o644);
+    expect((await sh(['run', '--profile', 'p', '--', plain])).code).toBe(126);
+    expect((await sh(['run', '--profile', 'p', '--', 'no-such-command'])).code).toBe(127);
+    expect((await sh(['run', '--profile', 'p', '--', scratch])).code).toBe(126);
+    expect(agent.seen).toEqual([]); // nothing is leased for a command that cannot run
+    agent.behaviour = {
+      problem: { status: 404, code: 'PROFILE_UNKNOWN', detail: 'No such.', hint: 'Look.' },
+    };
+    const refused = await sh(['run', '--profile', 'p', '--', 'echo', 'ran']);
+    expect([refused.code, refused.stdout]).toEqual([125, '']);
+    expect(agent.of('DELETE')).toEqual([]);
+  });
+
+  test('run forwards SIGTERM and still answers with the exit code of CMD', async () => {
+    const command = 'trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.05; done';
+    const run = begin(['run', '--profile', 'p', '--', 'sh', '-c', command]);
+    await until('CMD is up', () => run.output().includes('up'));
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toMatchObject({ code: 9, stdout: 'up\nbye\n' });
+    expect(agent.of('DELETE')).toHaveLength(1);
+  });
+
+  test('run that is interrupted while it waits for its start stops the task', async () => {
+    agent.behaviour = { silent: true };
+    const run = begin(['run', '--profile', 'p', '--', 'echo', 'ran']);
+    await until('the start has arrived', () => agent.of('PUT').length === 1);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toMatchObject({ code: 143, stdout: '' });
+    expect(agent.of('DELETE')).toHaveLength(1);
+    await until('the connection is closed', () => agent.of('PUT')[0]!.closedAt !== undefined);
+  });
+
+  test('run killed with -9 loses its connection within a second', async () => {
+    const run = begin([
+      'run',
+      '--profile',
+      'p',
+      '--duration',
+      '10m',
+      '--',
+      'sh',
+      '-c',
+      'echo $$; exec sleep 20',
+    ]);
+    await until('CMD is up', () => run.output().includes('\n'));
+    const [put] = agent.of('PUT');
+    expect(put!.closedAt).toBeUndefined();
+    const killedAt = Date.now();
+    run.child.kill('SIGKILL');
+    await until('the connection is closed', () => put!.closedAt !== undefined);
+    expect(put!.closedAt! - killedAt).toBeLessThan(1000);
+    process.kill(Number(run.output()), 'SIGKILL'); // CMD lives on without its secret, as `tasklease run` says
+    await run.ended; // and nothing else holds its output open, such as the timer
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  test('a task that ends under CMD: SIGTERM and 125, at its deadline 124', async () => {
+    agent.behaviour = { dropAfterMs: 300, outcome: 'revoked' };
+    expect((await sh(['run', '--profile', 'p', '--', 'sleep', '20'])).code).toBe(125);
+    agent.behaviour = { dropAfterMs: 300, outcome: 'expired' };
+    expect((await sh(['run', '--profile', 'p', '--', 'sleep', '20'])).code).toBe(124);
+  });
+
+  test('the asked duration is over: SIGTERM, at the deadline SIGKILL, 124', async () => {
+    expect((await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sleep', '20'])).code).toBe(124);
+    agent.behaviour = { dropAfterMs: 1500, outcome: 'expired' };
+    const deaf = 'trap "" TERM; while :; do sleep 0.05; done';
+    const end = await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sh', '-c', deaf]);
+    expect(end.code).toBe(124);
+  });
+});

@@ -1,0 +1,164 @@
+// Owns what a receipt may say: which absence at Vault counts as revoked, which as unproved, and that the
+// receipt repeats it (contract promise 2).
+
+import { describe, expect, test } from 'vitest';
+import { decide } from '../../../src/domain/decide.ts';
+import type { Fact, IssuedLease, Receipt } from '../../../src/domain/fact.ts';
+import type { Grant } from '../../../src/domain/grant.ts';
+import type { Instant } from '../../../src/domain/instant.ts';
+import {
+  active,
+  after,
+  at,
+  checked,
+  DENIED,
+  holdingToken,
+  instant,
+  leaseIssued,
+  published,
+  publishing,
+  secretsRead,
+  stopRequested,
+  time,
+  UNREACHABLE,
+} from './samples.ts';
+
+const ID = 'database/creds/report/abc';
+const stopped = (grant: Grant, ms = 0): Grant => after(grant, [ms, stopRequested], [ms, { type: 'erased' }]);
+
+/** The receipt after a stop at `ms` at which Vault knew `known` and did not know `gone`. */
+function receiptOf(
+  grant: Grant,
+  ms: number,
+  known: readonly string[],
+  gone: readonly string[],
+  parentEndsAt: Instant | null = null,
+): Receipt {
+  let next = stopped(grant, ms);
+  if (known.length + gone.length > 0) {
+    next = decide(next, { type: 'leasesChecked', n: 1, known, gone, parentEndsAt }, at(ms)).next;
+  }
+  const { facts } = decide(next, { type: 'revoked', n: 1 }, at(ms + 20));
+  const closed = facts.find(
+    (fact): fact is Extract<Fact, { type: 'grant.closed' }> => fact.type === 'grant.closed',
+  );
+  return closed!.receipt;
+}
+
+const proofs = (receipt: Receipt) => receipt.leases.map(({ proof }) => proof);
+const without: Partial<IssuedLease> = { id: null, ttl_ms: null, ends_at: null, renewable: false };
+
+describe('what a receipt says of a lease', () => {
+  test('known at the stop, then revoked: revoked', () => {
+    expect(receiptOf(active(), 1000, [ID], [])).toEqual({
+      task: 'build-81',
+      profile: 'report-read',
+      state: 'closed',
+      outcome: 'completed',
+      event: { type: 'pull_request', id: 'acme/shop#412' },
+      started_at: time(0),
+      closed_at: time(1020),
+      exposure_seconds: 1.02,
+      leases: [
+        {
+          secret: 'db',
+          path: 'database/creds/report',
+          issued_at: time(0),
+          ended_at: time(1020),
+          proof: 'revoked',
+          ends_at: time(120_000),
+        },
+      ],
+    });
+  });
+
+  test('unknown to Vault before its time: unproved, never called revoked', () => {
+    expect(proofs(receiptOf(active(), 1000, [], [ID]))).toEqual(['unproved']);
+  });
+
+  test('unknown to Vault at its own end: revoked', () => {
+    expect(proofs(receiptOf(active(), 119_000, [], [ID]))).toEqual(['revoked']);
+  });
+
+  test('unknown to Vault because its parent had ended: revoked', () => {
+    expect(proofs(receiptOf(active(), 60_000, [], [ID], instant(59_000)))).toEqual(['revoked']);
+  });
+
+  test('a parent that still lives excuses nothing', () => {
+    expect(proofs(receiptOf(active(), 60_000, [], [ID], instant(90_000)))).toEqual(['unproved']);
+  });
+
+  test('declared not revocable: expires, and says until when it lives', () => {
+    const lease = leaseIssued({ ...without, ttl_ms: 50_000, ends_at: time(50_000), revocable: false });
+    const [entry] = receiptOf(active(lease), 1000, [], []).leases;
+    expect(entry).toMatchObject({ proof: 'expires', ended_at: null, ends_at: time(50_000) });
+  });
+
+  test('a lease whose id was never seen: unproved', () => {
+    const lost = [{ secret: 'db', path: 'database/creds/report' }];
+    const grant = after(holdingToken(), secretsRead([], UNREACHABLE, lost));
+    const stopping = after(grant, { type: 'erased' });
+    const { facts } = decide(stopping, { type: 'revoked', n: 1 }, at(30));
+    expect(facts.at(-1)).toMatchObject({
+      type: 'grant.closed',
+      outcome: 'refused',
+      receipt: { leases: [{ proof: 'unproved' }] },
+    });
+  });
+
+  test('several leases, each with its own word', () => {
+    const leases = [
+      leaseIssued({ id: 'a/1' }),
+      leaseIssued({ id: 'a/2' }),
+      leaseIssued({ ...without, revocable: false }),
+    ];
+    expect(proofs(receiptOf(active(...leases), 500, ['a/1'], ['a/2']))).toEqual([
+      'revoked',
+      'unproved',
+      'expires',
+    ]);
+  });
+
+  test('a start that got no secret has an empty receipt and no exposure', () => {
+    const grant = after(holdingToken(), secretsRead([], DENIED), { type: 'erased' });
+    const { facts } = decide(grant, { type: 'revoked', n: 1 }, at(10));
+    expect(facts.at(-1)).toMatchObject({ receipt: { leases: [], exposure_seconds: 0, outcome: 'refused' } });
+  });
+
+  test('what an earlier look-up knew stays known across a failed revocation and a restart', () => {
+    const once = after(
+      stopped(active(), 10),
+      [10, checked()],
+      [20, { type: 'revocationFailed', n: 1, problem: UNREACHABLE }],
+    );
+    expect(once.generations[0]!.leases[0]).toMatchObject({ known: true, proof: null });
+  });
+});
+
+describe('outcomes', () => {
+  const outcome = (grant: Grant, ms: number) => decide(grant, { type: 'alarm' }, at(ms)).next.outcome;
+
+  test('the deadline: expired', () => {
+    expect(outcome(active(leaseIssued({ ttl_ms: 3_600_000 })), 615_000)).toBe('expired');
+  });
+
+  test('a lease that ends before the deadline and cannot be renewed: expired, with the reason', () => {
+    const { next, facts } = decide(active(leaseIssued({ renewable: false })), { type: 'alarm' }, at(119_500));
+    expect(next.outcome).toBe('expired');
+    expect(facts[0]).toMatchObject({ type: 'grant.stopping', detail: expect.stringContaining('db') });
+  });
+
+  test('a bound process that is gone: lost', () => {
+    expect(decide(active(), { type: 'stopRequested', reason: 'lost' }, at(5)).next.outcome).toBe('lost');
+  });
+
+  test('a start that fails: refused, with the problem that the caller is answered', () => {
+    const { next } = decide(holdingToken(), secretsRead([], DENIED), at(5));
+    expect(next).toMatchObject({ outcome: 'refused', wasActive: false, problem: { code: 'VAULT_DENIED' } });
+  });
+
+  test('only an active task spends its id', () => {
+    expect(publishing().wasActive).toBe(false);
+    expect(after(publishing(), published).wasActive).toBe(true);
+  });
+});

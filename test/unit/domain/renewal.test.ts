@@ -1,0 +1,121 @@
+// Owns the numbers of renewals: how much is asked for, when again after a failure, what a capped answer
+// means, and that leases longer than the task are cut.
+
+import { describe, expect, test } from 'vitest';
+import { decide } from '../../../src/domain/decide.ts';
+import { dueAt } from '../../../src/domain/due.ts';
+import type { GrantEvent } from '../../../src/domain/grant-event.ts';
+import { Problem } from '../../../src/domain/problem.ts';
+import { active, after, at, DEADLINE_MS, instant, leaseIssued, UNREACHABLE } from './samples.ts';
+
+const ID = 'database/creds/report/abc';
+const ALARM: GrantEvent = { type: 'alarm' };
+const renewed = (ttlMs: number): GrantEvent => ({
+  type: 'renewed',
+  n: 1,
+  results: [{ id: ID, ttlMs, renewable: true }],
+});
+const failed = (problem: Problem = UNREACHABLE): GrantEvent => ({
+  type: 'renewed',
+  n: 1,
+  results: [{ id: ID, problem, lost: false }],
+});
+
+describe('renewals', () => {
+  test('ask again for what the lease had at its issue', () => {
+    const { effects } = decide(active(), ALARM, at(80_000));
+    expect(effects).toEqual([{ type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 120 }] }]);
+  });
+
+  test('never ask for time past the deadline', () => {
+    const ms = DEADLINE_MS - 50_000;
+    const grant = after(active(), [80_000, ALARM], [80_000, renewed(ms - 80_000 + 20_000)]);
+    expect(decide(grant, ALARM, at(ms)).effects).toEqual([
+      { type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 50 }] },
+    ]);
+  });
+
+  test('believe only what was granted', () => {
+    const grant = after(active(), [80_000, ALARM], [80_100, renewed(90_000)]);
+    expect(grant.generations[0]!.leases[0]).toMatchObject({
+      ttlMs: 90_000,
+      endsAt: instant(170_100),
+      renewedAt: instant(80_100),
+    });
+  });
+
+  test('a grant of less than asked is capped, and is not asked for again', () => {
+    const grant = after(active(), [80_000, ALARM], [80_100, renewed(60_000)]);
+    expect(grant.generations[0]!.leases[0]!.capped).toBe(true);
+    expect(dueAt(grant)).toBe(instant(80_100 + 60_000 - 500));
+  });
+
+  test('only the leases that are due are renewed', () => {
+    const grant = active(leaseIssued(), leaseIssued({ secret: 'slow', id: 'a/slow', ttl_ms: 400_000 }));
+    const effect = decide(grant, ALARM, at(80_000)).effects[0]!;
+    expect(effect.type === 'renewLeases' && effect.leases.map(({ id }) => id)).toEqual([ID]);
+  });
+
+  test('a failure is tried again after the delay that Vault names', () => {
+    const busy = new Problem('VAULT_UNREACHABLE', 'Vault is overloaded', { retryAfterMs: 7000 });
+    const grant = after(active(), [80_000, ALARM], [80_010, failed(busy)]);
+    expect(grant.state).toBe('degraded');
+    expect(dueAt(grant)).toBe(instant(87_010));
+  });
+
+  test('one of two fails: the other keeps its new time, the task is degraded', () => {
+    const grant = after(
+      active(leaseIssued(), leaseIssued({ secret: 'b', id: 'b/1' })),
+      [80_000, ALARM],
+      [
+        80_010,
+        {
+          type: 'renewed',
+          n: 1,
+          results: [
+            { id: ID, ttlMs: 120_000, renewable: true },
+            { id: 'b/1', problem: UNREACHABLE, lost: false },
+          ],
+        },
+      ],
+    );
+    expect(grant.state).toBe('degraded');
+    expect(grant.generations[0]!.leases.map(({ endsAt }) => endsAt)).toEqual([
+      instant(200_010),
+      instant(120_000),
+    ]);
+  });
+});
+
+describe('cutting leases to the deadline', () => {
+  const long = () => active(leaseIssued({ ttl_ms: 3_600_000 }));
+
+  test('soon after the start, to the deadline', () => {
+    const due = dueAt(long())!;
+    expect(due - instant(0)).toBeLessThanOrEqual(1000);
+    expect(decide(long(), ALARM, { ...at(0), at: due }).effects).toEqual([
+      {
+        type: 'renewLeases',
+        n: 1,
+        leases: [{ id: ID, incrementSeconds: Math.ceil((DEADLINE_MS - 50) / 1000) }],
+      },
+    ]);
+  });
+
+  test('then only the deadline is left', () => {
+    const grant = after(long(), [50, ALARM], [60, renewed(615_000)]);
+    expect(dueAt(grant)).toBe(instant(DEADLINE_MS));
+    expect(grant.generations[0]!.leases[0]!.capped).toBe(false);
+  });
+
+  test('what cannot be renewed cannot be cut: the token still ends it at the deadline', () => {
+    expect(dueAt(active(leaseIssued({ ttl_ms: 3_600_000, renewable: false })))).toBe(instant(DEADLINE_MS));
+  });
+
+  test('a cut that failed is tried again, and the task is not degraded for ever', () => {
+    const grant = after(long(), [50, ALARM], [60, failed()]);
+    const again = decide(grant, ALARM, at(60 + 15_000));
+    expect(again.effects.map(({ type }) => type)).toEqual(['renewLeases']);
+    expect(decide(again.next, renewed(600_000), at(15_100)).next.state).toBe('active');
+  });
+});

@@ -1,0 +1,89 @@
+# Policy "tasklease-session": what the agent's session token may do. It holds no secret's path: the agent
+# makes tokens for tasks, keeps leases alive and ends them, and can itself read nothing.
+# Parameter limits: https://developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints
+
+# Make task tokens, under the one token role "tasklease" and only in the shape that keeps the promises:
+# policies named one by one (left out, Vault would give every policy that the role allows), not renewable
+# (a renewable token under a role outlives the time it was asked for), a service token (batch tokens cannot
+# be revoked), no default policy. Which policies: the role's allowed_policies say it; others are refused.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#create-token
+path "auth/token/create/tasklease" {
+  capabilities        = ["update"]
+  required_parameters = ["policies", "ttl", "renewable", "type", "no_default_policy"]
+  allowed_parameters = {
+    "policies"          = []
+    "ttl"               = []
+    "renewable"         = [false]
+    "type"              = ["service"]
+    "no_default_policy" = [true]
+    "display_name"      = []
+    "meta"              = []
+  }
+  # An empty list would count as left out, and give them all.
+  denied_parameters = {
+    "policies" = [[], [""], ""]
+  }
+}
+
+# Know a lease before and not any more after its revocation: that is the proof.
+# https://developer.hashicorp.com/vault/api-docs/system/leases#read-lease
+path "sys/leases/lookup" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id"]
+  allowed_parameters = {
+    "lease_id" = []
+  }
+}
+
+# Keep a running task's leases alive, and cut them to the task's deadline. Task tokens cannot renew.
+# https://developer.hashicorp.com/vault/api-docs/system/leases#renew-lease
+path "sys/leases/renew" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id", "increment"]
+  allowed_parameters = {
+    "lease_id"  = []
+    "increment" = []
+  }
+}
+
+# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the mounts:
+# "lease_id" = ["database/creds/report/*", "pki/issue/app/*"].
+# https://developer.hashicorp.com/vault/api-docs/system/leases#revoke-lease
+path "sys/leases/revoke" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id", "sync"]
+  allowed_parameters = {
+    "lease_id" = []
+    "sync"     = [true]
+  }
+}
+
+# End a task's token, and prove that it is gone, by accessor: the token itself is used once and forgotten.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#revoke-a-token-accessor
+path "auth/token/revoke-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor"]
+  allowed_parameters = {
+    "accessor" = []
+  }
+}
+path "auth/token/lookup-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor"]
+  allowed_parameters = {
+    "accessor" = []
+  }
+}
+
+# The session itself. It has no default policy, so what that would give is named: renew within the leash
+# (unrenewed, Vault ends it and every task token under it), look at it, end it at exit.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
