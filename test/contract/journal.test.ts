@@ -179,6 +179,16 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect([...types(seen).keys()]).toEqual([grantId(B, 1)]);
   });
 
+  test('a life keeps its number when earlier ones are forgotten, so that no id comes twice', async () => {
+    const { journal } = open();
+    await journal.append([accept(A, 1), close(A, 1, 1000)]);
+    await journal.append([accept(A, 2, 2000), close(A, 2, 3000)]);
+    journal.forget(at(2000).wallMs);
+    expect(journal.lives(A)).toBe(2);
+    await journal.append([accept(A, 3, 4000)]);
+    expect(journal.lives(A)).toBe(3);
+  });
+
   test('the latest end of any session is remembered, also when one is renewed', () => {
     const { journal, reopen } = open();
     journal.noteSession('acc-1', 1000);

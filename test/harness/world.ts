@@ -25,6 +25,9 @@ import { call, type Json, type OpenReply, openCall, type Reply, sendRaw } from '
 import { untilEmpty } from './until.ts';
 import { type SeenToken, secretLeases, taskTokens } from './vault-lists.ts';
 
+/** The agent's mark on its secrets directory; it holds nothing and belongs to no task. */
+const MARKER = '.tasklease';
+
 export type WorldOptions = {
   storage?: 'inmem' | 'file';
   /** The session role's period, as Vault and agent.yaml write it. */
@@ -216,7 +219,8 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
         ),
       vaultLeases: () => secretLeases(world.vault),
       taskTokens: () => taskTokens(world.vault),
-      taskDirs: () => (existsSync(paths.secrets) ? readdirSync(paths.secrets) : []),
+      taskDirs: () =>
+        existsSync(paths.secrets) ? readdirSync(paths.secrets).filter((name) => name !== MARKER) : [],
       file: (task, name) => readFile(join(paths.secrets, task, 'current', name), 'utf8'),
       untilNothingLeft: async (withinMs = 45_000) => {
         await untilEmpty('Vault holds no lease', world.vaultLeases, withinMs);

@@ -1,6 +1,6 @@
 // Owns random lives of a grant: decide() against an engine whose every effect may succeed, fail, come late or
-// be cut off by a crash. Invariant: only events that the engine could send are sent (an answer needs its
-// question), and what was recorded went through JSON, as in the journal.
+// be cut off by a crash, on a journal that fails now and then. Invariant: only events that the engine could
+// send are sent (an answer needs its question), and what was recorded went through JSON, as in the journal.
 
 import { decide, open } from '../../src/domain/decide.ts';
 import { dueAt } from '../../src/domain/due.ts';
@@ -36,15 +36,22 @@ export interface Seen {
   readonly effects: readonly Effect[];
 }
 
+/** Effects that must not run before their facts are durable. */
+const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+
 export class Walk {
   grant: Grant;
   ms = 0;
+  /** What is durable. */
   readonly entries: Entry[] = [];
+  /** Facts that could not be written yet: gone after a crash. */
+  readonly backlog: Entry[] = [];
   /** Effects asked for and not answered. */
   readonly open: Effect[] = [];
   readonly seen: Seen[] = [];
   readonly draw: Draw;
   #leases = 0;
+  #journalFails = 0;
 
   constructor(draw: Draw) {
     this.draw = draw;
@@ -52,6 +59,7 @@ export class Walk {
     this.grant = next;
     this.open.push(...effects);
     this.#record(facts);
+    this.#journalFails = 0.05;
     // Half of the lives start without trouble, or few would ever become active.
     if (draw() < 0.5) for (let i = 0; i < 3; i += 1) this.answer(true);
   }
@@ -86,6 +94,7 @@ export class Walk {
   /** kill -9 and a restart: what was asked is forgotten, what was recorded is not. */
   crash(): void {
     this.open.length = 0;
+    this.backlog.length = 0;
     this.ms += 1000;
     this.grant = fold(this.entries)!;
     this.send(
@@ -103,6 +112,7 @@ export class Walk {
 
   /** From here on nothing fails: the walk must come to its end. Returns the steps it took. */
   finish(): number {
+    this.#journalFails = 0;
     this.send({ type: 'stopRequested', reason: 'completed' });
     for (let steps = 1; steps <= 200; steps += 1) {
       if (this.grant.state === 'closed') return steps;
@@ -114,23 +124,30 @@ export class Walk {
 
   send(event: GrantEvent): void {
     const before = this.grant;
-    const { next, facts, effects } = decide(before, event, this.now);
+    const { next, facts, effects: asked } = decide(before, event, this.now);
     this.grant = next;
+    const durable = this.#record(facts);
+    // As the engine does it: without the facts on record, nothing is issued; ending goes on.
+    const effects = durable ? asked : asked.filter(({ type }) => !ISSUING.has(type));
     this.open.push(...effects);
-    this.#record(facts);
     this.seen.push({ now: this.now, before, event, next, facts, effects });
+    if (!durable && next.state === 'starting') this.send({ type: 'unrecorded', problem: UNREACHABLE });
   }
 
-  #record(facts: readonly Fact[]): void {
+  /** False when the facts are not durable. */
+  #record(facts: readonly Fact[]): boolean {
     const { at: instantNow, wallMs } = this.now;
     for (const fact of facts) {
-      this.entries.push({
+      this.backlog.push({
         grant: GRANT,
         at: instantNow,
         wallMs,
         fact: JSON.parse(JSON.stringify(fact)) as Fact,
       });
     }
+    if (this.backlog.length > 0 && this.#chance < this.#journalFails) return false;
+    this.entries.push(...this.backlog.splice(0));
+    return true;
   }
 
   #answerTo(effect: Effect, well: boolean): GrantEvent {

@@ -67,6 +67,10 @@ export function failedReply(
   }
 }
 
+/** Codes of our own: the connection did not stand in time; the reply was larger than any of Vault's. */
+export const NOT_CONNECTED = 'CONNECT_TIMEOUT';
+export const TOO_LARGE = 'REPLY_TOO_LARGE';
+
 /** Failures that happen before a request left this machine. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
@@ -74,16 +78,15 @@ const NOT_SENT = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
-  'ENOENT',
-  'UND_ERR_CONNECT_TIMEOUT',
+  NOT_CONNECTED,
 ]);
 
 /** A request that got no reply. */
 export function failedRequest(line: RequestLine, address: string, cause: unknown): VaultFailure {
-  const code = (cause as { code?: unknown } | null)?.code;
+  const { code, syscall } = cause as { code?: unknown; syscall?: unknown };
   const reason = typeof code === 'string' ? code : cause instanceof Error ? cause.name : 'an unknown error';
   const tls = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(reason);
-  const notSent = tls || NOT_SENT.has(reason);
+  const notSent = tls || syscall === 'connect' || NOT_SENT.has(reason);
   const hint = tls
     ? 'check vault.ca_file and the name in the certificate of Vault'
     : 'check that Vault runs and that vault.address is right';

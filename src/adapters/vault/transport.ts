@@ -1,16 +1,20 @@
 // Owns the connections to Vault, in the place where node-vault expects `request-promise`. Invariant: no
-// redirects, no ambient settings, replies of at most 1 MiB; a request is aborted only when its caller
+// redirects, no ambient settings, replies of at most 1 MiB; a request is cut off only when its caller
 // gave a time limit, which none that issues a secret does.
 
 import { readFileSync } from 'node:fs';
-import { Pool } from 'undici';
-import { failedReply, failedRequest } from './classify.ts';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Socket } from 'node:net';
+import { failedReply, failedRequest, NOT_CONNECTED, TOO_LARGE } from './classify.ts';
 import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REPLY = 1024 * 1024;
 const MAX_REQUESTS = 64;
 /** Vault itself gives up on a request after 90 s (default_max_request_duration); later there is no reply. */
 const LAST_WORD_MS = 120_000;
+/** Well below Vault's own idle timeout of 5 min, so that a connection is hardly ever closed under a request. */
+const IDLE_MS = 30_000;
 
 export interface TransportOptions {
   readonly address: string;
@@ -42,82 +46,117 @@ export interface Reply {
 export interface Transport {
   /** request-promise's way to preset options; what node-vault presets has no meaning here. */
   defaults(): (options: CallOptions) => Promise<Reply>;
-  close(): Promise<void>;
+  close(): void;
+}
+
+interface RawReply {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly bytes: Buffer;
 }
 
 export function openTransport(options: TransportOptions): Transport {
-  const { origin } = new URL(options.address);
+  const { origin, protocol } = new URL(options.address);
   const gate = new Gate(MAX_REQUESTS);
-  const pool = new Pool(origin, {
-    connections: MAX_REQUESTS,
-    pipelining: 1,
-    headersTimeout: LAST_WORD_MS,
-    bodyTimeout: LAST_WORD_MS,
-    maxResponseSize: MAX_REPLY,
-    connect: {
-      timeout: options.timeoutMs,
-      ...(options.caFile === undefined ? {} : { ca: readFileSync(options.caFile) }),
-      ...(options.tlsServerName === undefined ? {} : { servername: options.tlsServerName }),
-      ...(options.clientCertFile === undefined ? {} : { cert: readFileSync(options.clientCertFile) }),
-      ...(options.clientKeyFile === undefined ? {} : { key: readFileSync(options.clientKeyFile) }),
-    },
-  });
+  const agent = openConnections(protocol, options);
+  const request = protocol === 'https:' ? https.request : http.request;
+
+  function exchange(call: CallOptions, body: Buffer | null): Promise<RawReply> {
+    return new Promise((resolve, reject) => {
+      const sent = request(call.uri!, {
+        agent,
+        method: call.method,
+        headers: {
+          'x-vault-request': 'true',
+          ...call.headers,
+          ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
+        },
+      });
+      const limit = setTimeout(() => sent.destroy(coded('ETIMEDOUT')), call.limitMs ?? LAST_WORD_MS);
+      const end = (error: unknown) => {
+        clearTimeout(limit);
+        reject(error);
+      };
+      sent.on('socket', (socket) => limitConnecting(sent, socket, protocol, options.timeoutMs));
+      sent.on('error', end);
+      sent.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > MAX_REPLY) sent.destroy(coded(TOO_LARGE));
+          else chunks.push(chunk);
+        });
+        response.on('error', end);
+        response.on('end', () => {
+          clearTimeout(limit);
+          resolve({
+            status: response.statusCode!,
+            retryAfter: response.headers['retry-after'],
+            bytes: whole(chunks),
+          });
+        });
+      });
+      sent.end(body);
+    });
+  }
 
   async function send(call: CallOptions): Promise<Reply> {
-    const path = call.uri!.slice(origin.length);
-    const line = { method: call.method, path: path.replace(/^\/v1\//, '').replace(/\?.*/, '') };
+    const line = { method: call.method, path: call.path.slice(1) };
     const body = call.json === undefined ? null : Buffer.from(JSON.stringify(call.json));
     try {
-      return await gate.through(call.urgency, async () => {
-        const answer = await pool
-          .request({
-            method: call.method as 'GET',
-            path,
-            headers: {
-              'x-vault-request': 'true',
-              ...call.headers,
-              ...(body === null ? {} : { 'content-type': 'application/json' }),
-            },
-            body,
-            ...(call.limitMs === undefined ? {} : { signal: AbortSignal.timeout(call.limitMs) }),
-          })
-          .catch((error: unknown) => {
-            throw failedRequest(line, origin, error);
-          });
-        const bytes = await collect(answer.body).catch((error: unknown) => {
+      const reply = await gate
+        .through(call.urgency, () => exchange(call, body))
+        .catch((error: unknown) => {
           throw failedRequest(line, origin, error);
         });
-        try {
-          if (answer.statusCode !== 200 && answer.statusCode !== 204) {
-            const retryAfter = answer.headers['retry-after'];
-            throw failedReply(
-              line,
-              answer.statusCode,
-              bytes,
-              Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-            );
-          }
-          return { statusCode: answer.statusCode, body: parse(bytes), request: { path: line.path } };
-        } finally {
-          bytes.fill(0);
+      try {
+        if (reply.status === 200 || reply.status === 204) {
+          return { statusCode: reply.status, body: parse(reply.bytes), request: { path: line.path } };
         }
-      });
+        throw failedReply(line, reply.status, reply.bytes, reply.retryAfter);
+      } finally {
+        reply.bytes.fill(0);
+      }
     } finally {
       // A secret id or a wrapped token may be in it.
       body?.fill(0);
     }
   }
 
-  return { defaults: () => send, close: () => pool.destroy() };
+  return { defaults: () => send, close: () => agent.destroy() };
 }
 
-async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+function openConnections(protocol: string, options: TransportOptions): http.Agent {
+  const pool = { keepAlive: true, maxSockets: MAX_REQUESTS, timeout: IDLE_MS };
+  if (protocol !== 'https:') return new http.Agent(pool);
+  return new https.Agent({
+    ...pool,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    ...(options.caFile === undefined ? {} : { ca: readFileSync(options.caFile) }),
+    ...(options.tlsServerName === undefined ? {} : { servername: options.tlsServerName }),
+    ...(options.clientCertFile === undefined ? {} : { cert: readFileSync(options.clientCertFile) }),
+    ...(options.clientKeyFile === undefined ? {} : { key: readFileSync(options.clientKeyFile) }),
+  });
+}
+
+/** Nothing is sent before the connection stands, so giving up on that is always safe. */
+function limitConnecting(sent: http.ClientRequest, socket: Socket, protocol: string, limitMs: number): void {
+  if (!socket.connecting) return;
+  const limit = setTimeout(() => sent.destroy(coded(NOT_CONNECTED)), limitMs);
+  const clear = () => clearTimeout(limit);
+  socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', clear);
+  socket.once('close', clear);
+}
+
+const coded = (code: string): Error => Object.assign(new Error(code), { code });
+
+function whole(chunks: readonly Buffer[]): Buffer {
   if (chunks.length === 1) return chunks[0]!;
-  const whole = Buffer.concat(chunks);
+  const bytes = Buffer.concat(chunks);
   for (const chunk of chunks) chunk.fill(0);
-  return whole;
+  return bytes;
 }
 
 const parse = (bytes: Buffer): unknown => {

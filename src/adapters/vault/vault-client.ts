@@ -63,7 +63,7 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     },
     lookupToken: (session, accessor) =>
       known(requests.call('POST', 'auth/token/lookup-accessor', session, URGENCY.revoke, { accessor })),
-    close: () => transport.close(),
+    close: async () => transport.close(),
   };
 }
 

@@ -102,7 +102,10 @@ export class SimJournal implements Journal {
   }
 
   lives(task: TaskId): number {
-    return this.#disk.lives.filter((life) => life.task === task).length;
+    const numbers = this.#disk.lives
+      .filter((life) => life.task === task)
+      .map(({ grant }) => Number(grant.slice(grant.lastIndexOf('#') + 1)));
+    return Math.max(0, ...numbers);
   }
 
   forget(beforeWallMs: number): void {

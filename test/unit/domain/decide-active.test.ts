@@ -12,6 +12,7 @@ import {
   renewalFailed,
   renewedTo,
   renewing,
+  unrecorded,
 } from './rows.ts';
 import { active, after, DEADLINE_MS, stopRequested } from './samples.ts';
 
@@ -132,6 +133,14 @@ describe('a task at work, row by row', () => {
       state: 'stopping',
       facts: ['grant.stopping'],
       effects: ['erase'],
+    },
+    {
+      when: 'active · unrecorded: only a start is stopped for it',
+      grant: active,
+      event: unrecorded,
+      state: 'active',
+      facts: [],
+      effects: [],
     },
     {
       when: 'active · unbound (the bound process is gone)',

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { open, tokenTtlSeconds } from '../../../src/domain/decide.ts';
-import { ALARM, checkRows, tokenFailed } from './rows.ts';
+import { ALARM, checkRows, tokenFailed, unrecorded } from './rows.ts';
 import {
   ACCEPTED,
   ANSWER_WITHIN_MS,
@@ -103,6 +103,14 @@ describe('a start, row by row', () => {
       grant: accepted,
       event: ALARM,
       ms: ANSWER_WITHIN_MS,
+      state: 'stopping',
+      facts: ['grant.refused'],
+      effects: ['erase'],
+    },
+    {
+      when: 'starting · unrecorded: what is not on record must not happen, refused',
+      grant: holdingToken,
+      event: unrecorded,
       state: 'stopping',
       facts: ['grant.refused'],
       effects: ['erase'],

@@ -154,7 +154,7 @@ describe('outcomes', () => {
 
   test('a start that fails: refused, with the problem that the caller is answered', () => {
     const { next } = decide(holdingToken(), secretsRead([], DENIED), at(5));
-    expect(next).toMatchObject({ outcome: 'refused', wasActive: false, problem: { code: 'VAULT_DENIED' } });
+    expect(next).toMatchObject({ outcome: 'refused', wasActive: false, refusal: { code: 'VAULT_DENIED' } });
   });
 
   test('only an active task spends its id', () => {

@@ -39,6 +39,7 @@ export const renewalFailed = (lost = false): GrantEvent => ({
   n: 1,
   results: [{ id: ID, problem: lost ? DENIED : UNREACHABLE, lost }],
 });
+export const unrecorded: GrantEvent = { type: 'unrecorded', problem: UNREACHABLE };
 export const erased: GrantEvent = { type: 'erased' };
 export const eraseFailed: GrantEvent = { type: 'eraseFailed', problem: UNREACHABLE };
 export const revoked: GrantEvent = { type: 'revoked', n: 1 };

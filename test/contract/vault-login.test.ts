@@ -1,0 +1,167 @@
+// Owns what only a real Vault can show: each way the agent logs in, and that a session or task token which is
+// not exactly what the contract says is refused and leaves nothing behind.
+
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VaultFailure } from '../../src/ports/vault.ts';
+import { type RealVault, realVault } from './vault-subjects.ts';
+
+let subject: RealVault;
+beforeAll(async () => {
+  subject = await realVault();
+});
+afterAll(async () => {
+  await subject?.close();
+});
+
+const file = (name: string, content: string): string => {
+  const path = join(subject.dir, name);
+  writeFileSync(path, content, { mode: 0o600 });
+  return path;
+};
+const approle = (secretIdFile: string, secretIdWrapped: boolean) => ({
+  method: 'approle' as const,
+  mount: 'approle',
+  roleIdFile: file('role-id', `${subject.provisioned.roleId}\n`),
+  secretIdFile,
+  secretIdWrapped,
+});
+const accessors = async (): Promise<string[]> => {
+  const { body } = await subject.server.request('LIST', 'auth/token/accessors');
+  return body.data!.keys as string[];
+};
+const refusalOf = async (attempt: Promise<unknown>): Promise<VaultFailure> => {
+  const error = await attempt.then(
+    () => new Error('it was not refused'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof VaultFailure) return error;
+  throw error;
+};
+const CONTRACT = { kind: 'refused', problem: { code: 'VAULT_CONTRACT' } };
+
+describe('login', () => {
+  test('with an AppRole; the login token is gone once the session exists', async () => {
+    const before = await accessors();
+    const vault = subject.connect({
+      auth: approle(file('secret-id', await subject.provisioned.secretId()), false),
+    });
+    const session = await vault.openSession();
+    const made = (await accessors()).filter((accessor) => !before.includes(accessor));
+    expect(made).toEqual([session.accessor]);
+    await vault.closeSession(session.token);
+  });
+
+  test('with a wrapped secret id: unwrapped once, its file deleted, later logins still work', async () => {
+    const wrapped = file('wrapped', await subject.provisioned.wrappedSecretId());
+    const vault = subject.connect({ auth: approle(wrapped, true) });
+    const first = await vault.openSession();
+    expect(existsSync(wrapped)).toBe(false);
+    const second = await vault.openSession();
+    expect(second.accessor).not.toBe(first.accessor);
+    await vault.closeSession(first.token);
+    await vault.closeSession(second.token);
+  });
+
+  test('a wrapping token that was used by somebody else is refused', async () => {
+    const token = await subject.provisioned.wrappedSecretId();
+    await subject.server.request('POST', 'sys/wrapping/unwrap', undefined, token);
+    const failure = await refusalOf(
+      subject.connect({ auth: approle(file('used', token), true) }).openSession(),
+    );
+    expect(failure).toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
+    expect(failure.message).not.toContain(token);
+  });
+
+  test('a wrapping token with something else inside is refused', async () => {
+    const reply = await subject.server.request(
+      'POST',
+      'sys/wrapping/wrap',
+      { secret_id: 'planted' },
+      undefined,
+      {
+        'x-vault-wrap-ttl': '5m',
+      },
+    );
+    const planted = file('planted', reply.body.wrap_info!.token);
+    const vault = subject.connect({ auth: approle(planted, true) });
+    expect(await refusalOf(vault.openSession())).toMatchObject(CONTRACT);
+  });
+
+  test('a missing or empty credential file is named; so is a wrong one, without its content', async () => {
+    const missing = { method: 'token_file', tokenFile: join(subject.dir, 'no-such-file') } as const;
+    const empty = { method: 'token_file', tokenFile: file('empty', ' \n') } as const;
+    const wrong = { method: 'token_file', tokenFile: file('wrong', 'hvs.canary-4711') } as const;
+    expect((await refusalOf(subject.connect({ auth: missing }).openSession())).message).toContain(
+      'no-such-file',
+    );
+    expect((await refusalOf(subject.connect({ auth: empty }).openSession())).message).toContain('empty');
+    const failure = await refusalOf(subject.connect({ auth: wrong }).openSession());
+    expect(failure).toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
+    expect(JSON.stringify([failure.message, failure.problem.body()])).not.toContain('canary');
+  });
+});
+
+/** Runs with other settings on a token role, then puts the old ones back. */
+async function withRole(
+  name: string,
+  change: Record<string, unknown>,
+  run: () => Promise<void>,
+): Promise<void> {
+  const path = `auth/token/roles/${name}`;
+  const before = (await subject.server.request('GET', path)).body.data!;
+  await subject.server.request('POST', path, { ...before, ...change });
+  try {
+    await run();
+  } finally {
+    await subject.server.request('POST', path, before);
+  }
+}
+
+describe('a session role that breaks the contract', () => {
+  test.each<[string, Record<string, unknown>]>([
+    ['another period than the leash', { token_period: '10m' }],
+    ['no period', { token_period: 0 }],
+    ['a max TTL of the leash instead of a period', { token_period: 0, token_explicit_max_ttl: '5m' }],
+    ['a period, but a max TTL too', { token_explicit_max_ttl: '5m' }],
+    ['a child of the login, which dies with it', { orphan: false }],
+    ['not renewable', { renewable: false }],
+  ])('%s: refused, and no token is left', async (_name, change) => {
+    await withRole('tasklease-session', change, async () => {
+      const before = await accessors();
+      const failure = await refusalOf(subject.vault.openSession());
+      expect(failure).toMatchObject({ kind: 'refused' });
+      expect(['VAULT_CONTRACT', 'VAULT_DENIED']).toContain(failure.problem.code);
+      expect(failure.problem.hint).toBeTruthy();
+      expect((await accessors()).toSorted()).toEqual(before.toSorted());
+    });
+  });
+
+  test('put right again, it works', async () => {
+    const session = await subject.vault.openSession();
+    await subject.vault.closeSession(session.token);
+  });
+});
+
+describe('a task token role that breaks the contract', () => {
+  test.each<[string, Record<string, unknown>]>([
+    ['orphans, which would outlive the agent', { orphan: true }],
+    ['a shorter max TTL', { token_explicit_max_ttl: '60s' }],
+    ['periodic tokens', { token_period: '1h' }],
+  ])('%s: refused, and no token is left', async (_name, change) => {
+    const session = await subject.vault.openSession();
+    await withRole('tasklease', change, async () => {
+      const before = await accessors();
+      const request = {
+        policies: ['tasklease-report-read'],
+        ttlSeconds: 600,
+        displayName: 'report-read',
+        meta: {},
+      };
+      expect(await refusalOf(subject.vault.createToken(session.token, request))).toMatchObject(CONTRACT);
+      expect((await accessors()).toSorted()).toEqual(before.toSorted());
+    });
+    await subject.vault.closeSession(session.token);
+  });
+});
