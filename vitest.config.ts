@@ -3,10 +3,13 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/harness/global-setup.ts'],
+    reporters: ['default', './test/harness/tally-reporter.ts'],
+    // Upper bounds for a slow machine; no test measures speed.
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    // A process a file: the tests start servers and signal processes.
     pool: 'forks',
     maxWorkers: 2,
-    reporters: ['default'],
   },
 });

@@ -41,7 +41,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
   const liveness = openLiveness();
   const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
-  const files = await openTmpfsFiles({ dir: secretsDir });
+  const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
   const vault = connectVault(vaultOptions(config, environment));
   const agent = new Agent(
     {

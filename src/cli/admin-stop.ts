@@ -12,7 +12,7 @@ export async function stopAll(name: 'revoke-all' | 'drain', args: string[]): Pro
   const { values } = parse(name, args, { ...adminOptions, wait: { type: 'string' } });
   const output = readOutput(name, values.output);
   const wait = readDuration('--wait', values.wait ?? '30s');
-  const client = connect(adminSocketPath(values['admin-socket']));
+  const client = connect(adminSocketPath(values.socket));
   const reply = await client.request('POST', `/v1/${name}?wait=${encodeURIComponent(wait.text)}`, {
     timeoutMs: withSlack(wait.ms),
   });

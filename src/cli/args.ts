@@ -19,7 +19,7 @@ export const clientOptions = {
 
 /** Options of the commands that talk to the admin socket. */
 export const adminOptions = {
-  'admin-socket': { type: 'string' },
+  socket: { type: 'string' },
   output: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies Options;

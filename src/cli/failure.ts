@@ -49,7 +49,7 @@ function readProblem(status: number, body: unknown): Problem {
   const detail = [fields.detail, fields.title].find((text) => typeof text === 'string');
   return {
     code,
-    detail: detail ?? 'the answer is not a problem document; is this socket the agent’s?',
+    detail: detail ?? "the answer is not a problem document; is this socket the agent's?",
     ...(typeof fields.hint === 'string' ? { hint: fields.hint } : {}),
     ...(typeof fields.retryable === 'boolean' ? { retryable: fields.retryable } : {}),
   };

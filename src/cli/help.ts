@@ -5,7 +5,7 @@ const CLIENT = `  --socket PATH        the agent's socket; else TASKLEASE_SOCKET
   --output table|json  what to print; json is exactly the API's body (default table)
   -h, --help           this text`;
 
-const ADMIN = `  --admin-socket PATH  the admin socket; else TASKLEASE_ADMIN_SOCKET, else /run/tasklease-private/admin.sock
+const ADMIN = `  --socket PATH        the admin socket; else TASKLEASE_ADMIN_SOCKET, else /run/tasklease-private/admin.sock
   --output table|json  what to print; json is exactly the API's body (default table)
   -h, --help           this text`;
 

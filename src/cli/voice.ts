@@ -42,11 +42,11 @@ const whyUnreachable: Readonly<Record<string, readonly [why: string, next: strin
   EPERM: ['this user may not open the socket', 'run as a user who may (ls -l shows who)'],
   ENOTSOCK: [
     'that is not a socket',
-    'name the agent’s socket (socket.path in agent.yaml) with --socket or TASKLEASE_SOCKET',
+    "name the agent's socket (socket.path in agent.yaml) with --socket or TASKLEASE_SOCKET",
   ],
   ENOTDIR: [
     'part of that path is not a directory',
-    'name the agent’s socket with --socket or TASKLEASE_SOCKET',
+    "name the agent's socket with --socket or TASKLEASE_SOCKET",
   ],
   ENAMETOOLONG: ['a socket path has at most 107 bytes', 'use a shorter path, or a relative one'],
   EINVAL: ['a socket path has 1 to 107 bytes', 'use a shorter path, or a relative one'],
@@ -57,7 +57,7 @@ const whyUnreachable: Readonly<Record<string, readonly [why: string, next: strin
   ],
   ECONNRESET: [
     'it closed the connection before it had answered',
-    'repeat the command: every call is idempotent; the agent’s log says why it went away',
+    "repeat the command: every call is idempotent; the agent's log says why it went away",
   ],
 };
 
@@ -75,7 +75,7 @@ export const pendingNext = (task: string): string =>
   next(`tasklease stop ${task} --wait 5m waits for the proof, tasklease status ${task} shows how it stands`);
 export const pendingAll = next('tasklease status shows which tasks are still stopping');
 export const unproved = (task: string, count: number): string =>
-  `${line(`${task}: ${count} lease(s) could not be proved revoked (the receipt says which)`)}\n${next('ask Vault’s administrator to look at the paths in the receipt')}`;
+  `${line(`${task}: ${count} lease(s) could not be proved revoked (the receipt says which)`)}\n${next("ask Vault's administrator to look at the paths in the receipt")}`;
 export const noTasks = 'no tasks';
 export const nothingToStop = 'no task was running';
 export const awaitsApproval = (task: string): string =>
@@ -106,7 +106,7 @@ export const run = {
   stoppedByOther: (task: string): string =>
     line(`${task} was stopped by another caller and its files are gone; CMD gets SIGTERM`),
   ended: (task: string, reason: string): string =>
-    `${line(`${task} was ended by the agent (${clean(reason)}) and its files are gone; CMD gets SIGTERM`)}\n${next(`tasklease status ${task} and the agent’s log say why`)}`,
+    `${line(`${task} was ended by the agent (${clean(reason)}) and its files are gone; CMD gets SIGTERM`)}\n${next(`tasklease status ${task} and the agent's log say why`)}`,
   lost: (task: string, why: string): string =>
     `${line(`${task} is lost: ${why}; CMD gets SIGTERM`)}\n${next('if the agent stays away, Vault itself ends the lease within the leash; start the task again once the agent is back')}`,
   reconnecting: (seconds: number): string =>

@@ -127,8 +127,11 @@ function react(step: Step, event: GrantEvent): void {
       if (attempts === 1 || step.grant.problem?.detail !== body.detail) {
         step.record({ type: 'revocation.failed', n: event.n, problem: body });
       }
-      const delay = event.problem.retryAfterMs ?? retryDelayMs(step.grant.id, attempts);
-      step.pending({ inFlight: null, attempts, retryAt: step.now.at + delay });
+      step.pending({
+        inFlight: null,
+        attempts,
+        retryAt: step.now.at + retryDelay(step.grant, event.problem, attempts),
+      });
       return continueStop(step);
     }
     default:
@@ -214,12 +217,21 @@ function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void 
   const lost = results.find((result) => 'problem' in result && result.lost);
   if (lost !== undefined) return stop(step, 'failed', `Vault no longer knows lease ${lost.id}`);
   const attempts = grant.pending.attempts + 1;
+  const retryAt = now.at + retryDelay(grant, failed.problem, attempts);
   step.record({ type: 'renewal.failed', n, problem: failed.problem.body() });
   step.pending({
     attempts,
-    retryAt: now.at + (failed.problem.retryAfterMs ?? retryDelayMs(grant.id, attempts)),
+    retryAt,
+    cutAt: latest(step.grant).leases.some((lease) => needsCut(lease, grant.deadline)) ? retryAt : null,
   });
 }
+
+/** As Vault asks (Retry-After), within reason; else full jitter. */
+const MAX_RETRY_AFTER_MS = 60_000;
+const retryDelay = (grant: Grant, problem: Problem, attempts: number): number =>
+  problem.retryAfterMs === undefined
+    ? retryDelayMs(grant.id, attempts)
+    : Math.min(problem.retryAfterMs, MAX_RETRY_AFTER_MS);
 
 /** TTL to ask for a task token: it ends at the deadline without us. Whole seconds, rounded up. */
 export const tokenTtlSeconds = (grant: Grant, now: Instant): number => wholeSeconds(grant.deadline - now);

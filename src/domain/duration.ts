@@ -17,7 +17,7 @@ export function parseDuration(text: string): number | null {
   return valid ? Math.round(total) : null;
 }
 
-/** A duration for people: `1h5m`, `90s`, `250ms`. */
+/** A duration for people: `1h5m`, `1m30s`, `250ms`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)}ms`;
   const seconds = Math.round(ms / 1000);

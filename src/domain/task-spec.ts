@@ -190,26 +190,19 @@ function checkEvent(profile: Profile, event: BusinessEvent | undefined): void {
 function askedDuration(profile: Profile, signal: StartSignal, now: Moment): number {
   const { defaultMs, maxMs } = profile.ttl;
   const max = formatDuration(maxMs);
-  if (signal.deadline !== undefined) {
-    const asked = instantOf(signal.deadline, now) - now.at;
-    if (!(asked > 0)) {
-      throw new Problem('SIGNAL_INVALID', 'deadline is not in the future', {
-        hint: 'give a time after now, in RFC 3339 (compare the clocks of both sides)',
-      });
-    }
-    if (asked > maxMs) {
-      throw new Problem('SIGNAL_INVALID', `deadline is further away than the profile's max of ${max}`, {
-        hint: `ask for at most ${max}`,
-      });
-    }
-    return asked;
-  }
-  const asked = signal.durationMs ?? defaultMs;
-  if (asked < 1000) {
-    throw new Problem('SIGNAL_INVALID', 'duration is shorter than 1s', { hint: 'ask for 1s or more' });
+  const named = signal.deadline === undefined ? 'duration' : 'deadline';
+  const asked =
+    signal.deadline === undefined
+      ? (signal.durationMs ?? defaultMs)
+      : instantOf(signal.deadline, now) - now.at;
+  if (!(asked >= 1000)) {
+    throw new Problem('SIGNAL_INVALID', `${named} is less than 1s away`, {
+      hint:
+        named === 'duration' ? 'ask for 1s or more' : 'give a later time in RFC 3339, and compare the clocks',
+    });
   }
   if (asked > maxMs) {
-    throw new Problem('SIGNAL_INVALID', `duration is longer than the profile's max of ${max}`, {
+    throw new Problem('SIGNAL_INVALID', `${named} is further away than the profile's max of ${max}`, {
       hint: `ask for at most ${max}`,
     });
   }

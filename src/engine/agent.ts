@@ -28,6 +28,10 @@ export type Stopped = { readonly receipt: Receipt } | { readonly pending: TaskVi
 
 const TOMBSTONE_MS = 7 * 24 * 3_600_000;
 const FORGET_EVERY_MS = 3_600_000;
+/** A probe waits this long for Vault, and believes an earlier answer for as long as it was good or bad. */
+const LOOK_MS = 2000;
+const WELL_FOR_MS = 5000;
+const ILL_FOR_MS = 1000;
 
 export class Agent {
   readonly profiles = new ProfileBook();
@@ -59,20 +63,23 @@ export class Agent {
     const sessionEnd = journal.sessionEndsAt();
     const found = [...journal.openGrants(now).values()].map(fold).filter((grant) => grant !== null);
     const strays = await files.sweep(new Set());
-    if (strays.length > 0)
+    if (strays.length > 0) {
       telemetry.log('warn', 'removed files that an earlier agent left', { count: strays.length });
+    }
+    if (found.length > 0) {
+      telemetry.log('info', 'retiring tasks of an earlier agent', { count: found.length });
+    }
     const actors = found.map((grant) => this.#book.adopt(grant));
     for (const actor of actors) {
+      actor.luggage.parentEndedAt = sessionEnd === null ? null : sessionEnd - now.wallMs + now.at;
       actor.send({ type: 'stopRequested', reason: 'failed', detail: 'the agent was restarted' });
       actor.send({ type: 'alarm' });
     }
-    if (actors.length > 0)
-      telemetry.log('info', 'retiring tasks of an earlier agent', { count: actors.length });
     await Promise.all(actors.map((actor) => actor.until(({ pending }) => pending.erasedAt !== null)));
-    void this.#session.open().then((resumed) => {
-      if (resumed || sessionEnd === null) return;
-      for (const actor of actors) actor.luggage.parentEndedAt = sessionEnd - now.wallMs + now.at;
-    });
+    void this.#session.open();
+    void this.#session.opened
+      .then(() => Promise.all(actors.map((actor) => actor.until(({ state }) => state === 'closed'))))
+      .then(() => this.#session.closeOld());
     this.#forget();
   }
 
@@ -136,6 +143,15 @@ export class Agent {
 
   async revokeAll(caller: Caller, waitMs: number): Promise<Stopped[]> {
     return this.#stopAll(this.#book.actors(), 'revoked', caller, waitMs);
+  }
+
+  /** Asks Vault, when it has not been asked lately, so that notReady speaks of now. */
+  async look(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#ports.clock.after(LOOK_MS, resolve);
+    void this.#session.freshen(this.notReady().length === 0 ? WELL_FOR_MS : ILL_FOR_MS).then(resolve);
+    await promise;
+    cancel();
   }
 
   /** Why a start would fail now; empty when ready. */

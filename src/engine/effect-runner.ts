@@ -64,16 +64,19 @@ export class EffectRunner {
   async #openToken(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
     const asked = this.#ports.clock.now().at;
     try {
-      const { token, accessor, ttlMs } = await this.#ports.vault.createToken(await this.#session.token(), {
-        policies: grant.plan.policies,
-        ttlSeconds: tokenTtlSeconds(grant, asked),
-        displayName: `tasklease-${grant.profile}`,
-        meta: {
-          task: grant.task,
-          profile: grant.profile,
-          ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
+      const { token, accessor, ttlMs } = await this.#ports.vault.createToken(
+        await this.#session.tokenForStart(),
+        {
+          policies: grant.plan.policies,
+          ttlSeconds: tokenTtlSeconds(grant, asked),
+          displayName: `tasklease-${grant.profile}`,
+          meta: {
+            task: grant.task,
+            profile: grant.profile,
+            ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
+          },
         },
-      });
+      );
       luggage.token = token;
       return { type: 'tokenOpened', n, accessor, endsAt: asked + ttlMs };
     } catch (error) {
@@ -225,7 +228,7 @@ export class EffectRunner {
 
   #understand(error: unknown): { problem: Problem; kind: VaultFailure['kind'] } {
     if (!(error instanceof VaultFailure)) return { problem: Problem.of(error), kind: 'notDone' };
-    if (error.kind === 'refused') this.#session.suspect();
+    this.#session.suspect();
     return { problem: error.problem, kind: error.kind };
   }
 }

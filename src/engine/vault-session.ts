@@ -9,6 +9,10 @@ import { VaultFailure } from '../ports/vault.ts';
 import type { Ports } from './ports.ts';
 
 const RENEWALS_PER_LEASH = 5;
+/** Vault counts whole seconds, and a renewal takes a moment. */
+const SHORT_MS = 1500;
+/** A session role with a max TTL shows only when a session is renewed; so the first renewal comes early. */
+const FIRST_RENEWAL_MS = 3000;
 
 interface Session {
   readonly token: Secret;
@@ -22,13 +26,21 @@ export class VaultSession {
   /** A session ended; its children end with it, at the latest at this instant. */
   readonly #onLost: (endsAt: Instant) => void;
   #session: Session | null = null;
+  #old: Secret | null = null;
+  /** Why the session will end whatever we do. */
+  #ending: Problem | null = null;
   #problem = new Problem('VAULT_UNREACHABLE', 'the agent has not logged in to Vault yet', {
     hint: 'look at /v1/health?ready for the reason',
   });
   #failures = 0;
+  #fresh = false;
+  #lookedAt: Instant = 0;
   #cancel: (() => void) | null = null;
   #busy = false;
   readonly #firstLook = Promise.withResolvers<void>();
+  readonly #firstLogin = Promise.withResolvers<void>();
+  /** Resolves at the first login that succeeds. */
+  readonly opened = this.#firstLogin.promise;
   #closed = false;
 
   constructor(
@@ -50,8 +62,16 @@ export class VaultSession {
     return this.#session.token;
   }
 
+  /** The token, for starting something that is to last. @throws Problem why nothing can be started */
+  async tokenForStart(): Promise<Secret> {
+    const token = await this.token();
+    if (this.#ending !== null) throw this.#ending;
+    return token;
+  }
+
   /** Null when ready, else why not. */
   problem(): Problem | null {
+    if (this.#ending !== null) return this.#ending;
     return this.#session !== null && this.#failures === 0 ? null : this.#problem;
   }
 
@@ -61,23 +81,39 @@ export class VaultSession {
   }
 
   /**
-   * Takes over the session of the agent before this one, if it still lives; else logs in. Goes on trying
-   * in the background. Resolves after the first attempt: true when the old session was taken over.
+   * Logs in. Goes on trying in the background; resolves after the first attempt. The session of the agent
+   * before this one is kept until closeOld, or taken over where no new login can be had.
    */
-  async open(): Promise<boolean> {
-    const token = this.#ports.sessionStore.load();
-    if (token !== null) {
-      this.#session = { token, accessor: 'taken-over', endsAt: this.#ports.clock.now().at + this.#leashMs };
-    }
+  async open(): Promise<void> {
+    this.#old = this.#ports.sessionStore.load();
     await this.#tend();
     this.#firstLook.resolve();
-    return token !== null && this.#session?.token === token;
   }
 
-  /** Vault refused something: look now whether the session still lives. */
+  /** Ends the session of the agent before this one, and with it tokens whose making nobody saw end. */
+  async closeOld(): Promise<void> {
+    const old = this.#old;
+    this.#old = null;
+    if (old === null) return;
+    try {
+      await this.#ports.vault.closeSession(old);
+    } catch (error) {
+      this.#ports.telemetry.log('debug', 'the old session ends by its leash', {
+        reason: reason(error).message,
+      });
+    }
+    old[Symbol.dispose]();
+  }
+
+  /** A request failed: look now whether Vault answers and the session still lives. */
   suspect(): void {
-    if (this.#busy || this.#closed) return;
-    this.#arm(0);
+    if (this.#failures === 0) void this.freshen(0);
+  }
+
+  /** Looks unless the last look is younger than `maxAgeMs`. Resolves when the look is done. */
+  async freshen(maxAgeMs: number): Promise<void> {
+    const age = this.#ports.clock.now().at - this.#lookedAt;
+    if (!this.#closed && age > maxAgeMs) await this.#tend();
   }
 
   /** Ends the session. With `revoke`, what hangs under it ends too. */
@@ -105,6 +141,7 @@ export class VaultSession {
   async #tend(): Promise<void> {
     if (this.#busy || this.#closed) return;
     this.#busy = true;
+    this.#lookedAt = this.#ports.clock.now().at;
     const { telemetry } = this.#ports;
     try {
       if (this.#session !== null) await this.#renew(this.#session);
@@ -124,7 +161,9 @@ export class VaultSession {
       }
     }
     this.#busy = false;
-    const calm = this.#leashMs / RENEWALS_PER_LEASH;
+    const pace = this.#leashMs / RENEWALS_PER_LEASH;
+    const calm = this.#fresh ? Math.min(pace, FIRST_RENEWAL_MS) : pace;
+    this.#fresh = false;
     this.#arm(this.#failures === 0 ? calm : Math.min(calm, retryDelayMs('session', this.#failures)));
   }
 
@@ -134,6 +173,7 @@ export class VaultSession {
       const ttlMs = await this.#ports.vault.renewSession(session.token);
       this.#note(session, asked + ttlMs);
       this.#ports.telemetry.count('tasklease_session_renewals_total');
+      this.#judge(ttlMs);
     } catch (error) {
       if (!(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
       this.#ports.telemetry.log('error', 'Vault no longer knows the session; every task under it ends', {
@@ -146,14 +186,40 @@ export class VaultSession {
     }
   }
 
+  /** A renewal that grants less than the leash: the role has a max TTL, and every task ends at it. */
+  #judge(ttlMs: number): void {
+    if (ttlMs >= this.#leashMs - SHORT_MS) {
+      this.#ending = null;
+      return;
+    }
+    this.#ending = new Problem('VAULT_CONTRACT', `the session was renewed for ${ttlMs / 1000}s only`, {
+      hint: `token_period of the session role must be vault.leash, without a max TTL (vault-policies/session-role.json)`,
+    });
+    this.#ports.telemetry.log('error', 'the Vault session reaches a max TTL', {
+      detail: this.#ending.message,
+    });
+  }
+
   async #login(): Promise<void> {
     const asked = this.#ports.clock.now().at;
-    const { token, accessor, ttlMs } = await this.#ports.vault.openSession();
-    const session = { token, accessor, endsAt: asked + ttlMs };
-    this.#session = session;
-    this.#ports.sessionStore.save(token);
-    this.#note(session, session.endsAt);
+    try {
+      const { token, accessor, ttlMs } = await this.#ports.vault.openSession();
+      this.#session = { token, accessor, endsAt: asked + ttlMs };
+    } catch (error) {
+      // A wrapped secret id works once: after a restart the old session may be the only way in.
+      if (this.#old === null || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
+      const ttlMs = await this.#ports.vault.renewSession(this.#old).catch(() => {
+        throw error;
+      });
+      this.#session = { token: this.#old, accessor: 'taken-over', endsAt: asked + ttlMs };
+      this.#old = null;
+    }
+    this.#fresh = true;
+    this.#ending = null;
+    this.#ports.sessionStore.save(this.#session.token);
+    this.#note(this.#session, this.#session.endsAt);
     this.#ports.telemetry.log('info', 'logged in to Vault', { leash_ms: this.#leashMs });
+    this.#firstLogin.resolve();
   }
 
   /** On record, so that a later agent knows until when this one's tokens can have lived. */

@@ -22,7 +22,8 @@ const fileName = z
 
 const pattern = z.string().refine((source) => {
   try {
-    new RegExp(`^(?:${source})$`, 'u');
+    // Alone: inside a group, "a)|(b" would be valid and match anything that begins with a.
+    new RegExp(source, 'u');
     return true;
   } catch {
     return false;
@@ -166,12 +167,16 @@ export const profileFile = profileShape.superRefine((profile, context) => {
   }
   const seen = new Set<string>();
   for (const [secret, rule] of Object.entries(profile.secrets)) {
-    const used = [...slots(rule.path), ...strings(rule.body).flatMap(slots)];
-    for (const slot of used) {
-      if (!SLOTS.test(slot)) complain(['secrets', secret], `uses {{${slot}}}, which does not exist`);
+    const used = [
+      ...slots(rule.path).map((slot) => [slot, ['path']] as const),
+      ...strings(rule.body).flatMap((text) => slots(text).map((slot) => [slot, ['body']] as const)),
+    ];
+    for (const [slot, where] of used) {
+      if (!SLOTS.test(slot))
+        complain(['secrets', secret, ...where], `uses {{${slot}}}, which does not exist`);
       const param = slot.startsWith('params.') ? slot.slice('params.'.length) : null;
       if (param !== null && !Object.hasOwn(profile.params, param)) {
-        complain(['secrets', secret], `uses {{${slot}}}, but params has no ${param}`);
+        complain(['secrets', secret, ...where], `uses {{${slot}}}, but params has no ${param}`);
       }
     }
     for (const file of Object.keys(rule.files)) {

@@ -39,6 +39,9 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   }
 }
 
+/** What a caller sent, fit for a message: no control or bidirectional characters, of bounded length. */
+export const printable = (text: string): string => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').slice(0, 200);
+
 /** The `wait` of a query in milliseconds; 0 when absent. */
 export function waitMs(query: URLSearchParams): number {
   const text = query.get('wait');

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { Problem } from '../domain/problem.ts';
 import type { Caller } from '../domain/task-spec.ts';
-import { answer, answerProblem } from './exchange.ts';
+import { answer, answerProblem, printable } from './exchange.ts';
 import { dispatch, type Service } from './routes.ts';
 
 export interface SocketOptions {
@@ -70,7 +70,9 @@ async function serve(
   const path = mark === -1 ? url : url.slice(0, mark);
   const [empty, version, ...segments] = path.split('/');
   if (empty !== '' || version !== 'v1') {
-    throw new Problem('NOT_FOUND', 'there is no such call', { hint: 'every call is under /v1/' });
+    throw new Problem('NOT_FOUND', `there is no call ${printable(`${request.method} ${path}`)}`, {
+      hint: 'every call is under /v1/',
+    });
   }
   const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
   await dispatch(service, { request, response, caller, segments, query });

@@ -3,7 +3,7 @@
 
 import { Problem } from '../domain/problem.ts';
 import type { Agent } from '../engine/agent.ts';
-import { answer, type Exchange } from './exchange.ts';
+import { answer, type Exchange, printable } from './exchange.ts';
 import { type Call, openapi } from './openapi.ts';
 import * as tasks from './task-routes.ts';
 
@@ -57,11 +57,13 @@ export async function dispatch(service: Service, exchange: Exchange): Promise<vo
   const route = fitting.find(({ method }) => method === exchange.request.method);
   if (route === undefined) {
     if (fitting.length === 0) {
-      throw new Problem('NOT_FOUND', 'there is no such call', { hint: 'see GET /v1/openapi.json' });
+      throw new Problem('NOT_FOUND', `there is no call ${named(exchange)}`, {
+        hint: 'see GET /v1/openapi.json',
+      });
     }
     const allow = fitting.map(({ method }) => method).join(', ');
     exchange.response.setHeader('allow', allow);
-    throw new Problem('METHOD_NOT_ALLOWED', 'the call does not take this method', {
+    throw new Problem('METHOD_NOT_ALLOWED', `${named(exchange)} is no call of this path`, {
       hint: `it takes ${allow}`,
     });
   }
@@ -73,10 +75,14 @@ export async function dispatch(service: Service, exchange: Exchange): Promise<vo
   await route.handle(service, exchange);
 }
 
+const named = ({ request, segments }: Exchange): string =>
+  printable(`${request.method} /v1/${segments.join('/')}`);
+
 const matches = (path: readonly string[], segments: readonly string[]): boolean =>
   path.length === segments.length && path.every((part, i) => part === '*' || part === segments[i]);
 
 async function health({ agent, version }: Service, { response, query }: Exchange): Promise<void> {
+  if (query.has('ready')) await agent.look();
   const reasons = agent.notReady().map(({ code, message, hint }) => ({ code, detail: message, hint }));
   const ready = reasons.length === 0;
   const status = query.has('ready') && !ready ? 503 : 200;

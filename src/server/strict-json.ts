@@ -37,6 +37,8 @@ function scan(text: string): void {
       const name = JSON.parse(previous) as string;
       if (names!.has(name))
         throw invalid(`the name ${JSON.stringify(name)} stands twice in the body`, 'send it once');
+      // JSON.parse takes it for a member; most that comes after takes it for the prototype.
+      if (name === '__proto__') throw invalid('the name "__proto__" is not a known key', 'leave it out');
       names!.add(name);
     }
     previous = token;

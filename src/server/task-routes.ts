@@ -6,7 +6,7 @@ import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
 import type { Agent, Stopped } from '../engine/agent.ts';
-import { firstIssue, type StartBody, startBody } from '../schema/signal.ts';
+import { businessEvent, firstIssue, type StartBody, startBody } from '../schema/signal.ts';
 import { answer, type Exchange, readBody, waitMs } from './exchange.ts';
 import { streamFacts } from './streams.ts';
 import { canonical, parseStrict } from './strict-json.ts';
@@ -90,7 +90,12 @@ function eventOf(text: string | null): BusinessEvent {
       hint: 'give DELETE /v1/tasks?event=pull_request:acme%2Fshop%23412',
     });
   }
-  return { type: text.slice(0, colon), id: text.slice(colon + 1) };
+  const parsed = businessEvent.safeParse({ type: text.slice(0, colon), id: text.slice(colon + 1) });
+  if (parsed.success) return parsed.data;
+  const { path, message } = firstIssue(parsed.error);
+  throw new Problem('SIGNAL_INVALID', `event ${path.join('.')} ${message}`, {
+    hint: 'give type:id as at the start',
+  });
 }
 
 export async function receipt(agent: Agent, exchange: Exchange): Promise<void> {

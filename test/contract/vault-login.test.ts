@@ -123,8 +123,6 @@ describe('a session role that breaks the contract', () => {
   test.each<[string, Record<string, unknown>]>([
     ['another period than the leash', { token_period: '10m' }],
     ['no period', { token_period: 0 }],
-    ['a max TTL of the leash instead of a period', { token_period: 0, token_explicit_max_ttl: '5m' }],
-    ['a period, but a max TTL too', { token_explicit_max_ttl: '5m' }],
     ['a child of the login, which dies with it', { orphan: false }],
     ['not renewable', { renewable: false }],
   ])('%s: refused, and no token is left', async (_name, change) => {
@@ -135,6 +133,20 @@ describe('a session role that breaks the contract', () => {
       expect(['VAULT_CONTRACT', 'VAULT_DENIED']).toContain(failure.problem.code);
       expect(failure.problem.hint).toBeTruthy();
       expect((await accessors()).toSorted()).toEqual(before.toSorted());
+    });
+  });
+
+  // Vault does not show a role's max TTL on the token (not even on look-up): only a renewal tells.
+  test.each<[string, Record<string, unknown>]>([
+    ['of the leash, instead of a period', { token_period: 0, token_ttl: '5m', token_explicit_max_ttl: '5m' }],
+    ['beside a period', { token_explicit_max_ttl: '5m' }],
+  ])('a max TTL %s: a renewal grants less than the leash', async (_name, change) => {
+    await withRole('tasklease-session', change, async () => {
+      const session = await subject.vault.openSession();
+      await expect
+        .poll(() => subject.vault.renewSession(session.token), { timeout: 20_000, interval: 500 })
+        .toBeLessThan(300_000 - 1500);
+      await subject.vault.closeSession(session.token);
     });
   });
 

@@ -50,7 +50,7 @@ test('a start answers the grant, and the same start again answers the same grant
     profile: 'database',
   });
   expect(again.status, again.text).toBe(200);
-  expect(again.body).toMatchObject({ ...first.body, leases: [{ secret: 'db' }] });
+  expect(again.body).toEqual(first.body);
   expect(await world.vaultLeases()).toHaveLength(1);
 
   const shown = await world.api('GET', '/v1/tasks/build-81');

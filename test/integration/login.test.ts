@@ -35,7 +35,8 @@ test('AppRole: one session, a periodic orphan with one policy, and no login toke
   ]);
   expect(all.find(({ path }) => path !== 'auth/token/root')).toMatchObject({
     orphan: true,
-    period: 300,
+    role: 'tasklease-session',
+    creation_ttl: 300,
     policies: ['tasklease-session'],
   });
   await world.agent.term();

@@ -178,6 +178,6 @@ describe("a grant's life", () => {
         (type) => `ask ${type}`,
       ),
     ];
-    expect(all.filter((what) => (seen.get(what) ?? 0) < 50)).toEqual([]);
+    expect(all.filter((what) => (seen.get(what) ?? 0) < 10)).toEqual([]);
   });
 });

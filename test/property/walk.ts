@@ -59,7 +59,7 @@ export class Walk {
     this.grant = next;
     this.open.push(...effects);
     this.#record(facts);
-    this.#journalFails = 0.05;
+    this.#journalFails = 0.12;
     // Half of the lives start without trouble, or few would ever become active.
     if (draw() < 0.5) for (let i = 0; i < 3; i += 1) this.answer(true);
   }

@@ -278,7 +278,7 @@ export const HOSTILE_CALLS: HostileCall[] = [
       method: 'PUT',
       path: `/v1/tasks/${id}`,
       body: start(fine),
-      names: /task id|\/v1\/tasks|path|target|PUT|too long/i,
+      names: /task id|\/v1\/tasks|path|target|PUT|too long|call/i,
       // Some are no task id, others no such call: both are refusals.
       status: 0,
     }),

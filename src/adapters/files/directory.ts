@@ -84,7 +84,7 @@ function ensure(name: string, path: string, mode: number): void {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'EEXIST') return;
-    throw unsafe(name, `${path} cannot be made (${code})`, 'make it, owned by the agent’s uid');
+    throw unsafe(name, `${path} cannot be made (${code})`, "make it, owned by the agent's uid");
   }
 }
 

@@ -11,16 +11,21 @@ import { type Access, accessFor, ownPowers, type Powers } from './access.ts';
 import { isInMemory } from './directory.ts';
 import { render } from './render.ts';
 
-const MARKER = '.tasklease';
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
+export interface TmpfsOptions {
+  /** A directory that directory.ts has found safe. */
+  readonly dir: string;
+  /** A file that remembers which directory is the agent's alone; without it only an empty one is taken. */
+  readonly claimFile?: string;
+}
+
 /**
- * @param dir a directory that directory.ts has found safe
  * @throws Problem TMPFS_UNSAFE when it is not in memory, or holds what the agent did not make
  */
-export async function openTmpfsFiles({ dir }: { readonly dir: string }): Promise<Files> {
+export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<Files> {
   assertInMemory(dir);
-  claim(dir);
+  claim(dir, claimFile);
   const powers = ownPowers();
   return {
     currentDir: (task) => join(dir, task, 'current'),
@@ -43,7 +48,7 @@ export async function openTmpfsFiles({ dir }: { readonly dir: string }): Promise
       }
     },
     async sweep(keep) {
-      const strays = fs.readdirSync(dir).filter((name) => name !== MARKER && !keep.has(name));
+      const strays = fs.readdirSync(dir).filter((name) => !keep.has(name));
       for (const name of strays) fs.rmSync(join(dir, name), { recursive: true, force: true });
       return strays;
     },
@@ -123,17 +128,29 @@ function assertInMemory(dir: string): void {
   });
 }
 
-/** Sweeping removes every stray entry, so the directory must be the agent's alone. */
-function claim(dir: string): void {
-  const entries = fs.readdirSync(dir);
-  if (entries.includes(MARKER)) return;
-  const foreign = entries.find((name) => !looksLikeTask(join(dir, name)));
+/**
+ * Sweeping removes every stray entry, so the directory must be the agent's alone: empty or holding nothing
+ * but task directories when it is first seen, the very same directory later.
+ */
+function claim(dir: string, claimFile: string | undefined): void {
+  const { dev, ino } = fs.statSync(dir);
+  const identity = `${dir} ${dev}:${ino}\n`;
+  if (claimFile !== undefined && read(claimFile) === identity) return;
+  const foreign = fs.readdirSync(dir).find((name) => !looksLikeTask(join(dir, name)));
   if (foreign !== undefined) {
     throw new Problem('TMPFS_UNSAFE', `secrets_dir: ${dir} holds ${foreign}, which the agent did not make`, {
       hint: 'give the agent a directory of its own',
     });
   }
-  fs.writeFileSync(join(dir, MARKER), '', { mode: 0o600 });
+  if (claimFile !== undefined) fs.writeFileSync(claimFile, identity, { mode: 0o600 });
+}
+
+function read(file: string): string | null {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
 }
 
 const looksLikeTask = (path: string): boolean =>

@@ -1,6 +1,7 @@
-// Owns journal.db: facts in order, and which grants are open. Invariant: append resolves after fsync
-// (WAL, synchronous=FULL: sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share
-// one transaction, and a failed one leaves nothing behind.
+// Owns journal.db: facts in order, and which grants are open. Invariant: what append has resolved survives
+// kill -9, and a power cut too unless losing it there is harmless (WAL with synchronous FULL or NORMAL:
+// sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share one transaction, and a
+// failed one leaves nothing behind.
 
 import { DatabaseSync } from 'node:sqlite';
 import type { Entry, Fact } from '../../domain/fact.ts';
@@ -23,6 +24,17 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS open_grants ON grants (open) WHERE open = 1;
   CREATE TABLE IF NOT EXISTS sessions (accessor TEXT PRIMARY KEY, ends_at_wall_ms INTEGER NOT NULL) STRICT;
 `;
+
+/**
+ * Facts that need no fsync of their own: the next one takes them along. After a power cut every task is
+ * stopped anyhow, and what hung under the agent's session is revoked by Vault within the leash.
+ */
+const LIGHT: ReadonlySet<Fact['type']> = new Set([
+  'grant.accepted',
+  'generation.opened',
+  'grant.stopping',
+  'leases.known',
+]);
 
 interface Waiting {
   readonly entries: readonly Entry[];
@@ -59,6 +71,7 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
   );
   const selectSession = db.prepare('SELECT MAX(ends_at_wall_ms) AS ends FROM sessions');
 
+  let synchronous = 'FULL';
   let waiting: Waiting[] = [];
   let scheduled = false;
 
@@ -80,6 +93,11 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
     if (batch.length === 0) return;
     try {
       attempt(path, () => {
+        const wanted = batch.every(({ entries }) => entries.every(({ fact }) => LIGHT.has(fact.type)))
+          ? 'NORMAL'
+          : 'FULL';
+        if (wanted !== synchronous) db.exec(`PRAGMA synchronous = ${wanted}`);
+        synchronous = wanted;
         db.exec('BEGIN IMMEDIATE');
         try {
           for (const { entries } of batch) {

@@ -74,7 +74,7 @@ export function openLiveness(): Liveness & { close(): void } {
 
 const noSuchProcess = (pid: number): Problem =>
   new Problem('SIGNAL_INVALID', `bind.pid ${pid} is not a running process`, {
-    hint: 'give the pid of a living process in the agent’s pid namespace, or bind the connection',
+    hint: "give the pid of a living process in the agent's pid namespace, or bind the connection",
   });
 
 function open(pid: number): number {

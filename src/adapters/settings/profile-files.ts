@@ -19,11 +19,12 @@ const nameOf = (file: string): string => basename(file, ENDING);
 
 /** @throws SettingsFault */
 export function readProfile(file: string): Profile {
-  const profile = toProfile(readYaml(file, profileFile));
-  if (profile.name === nameOf(file)) return profile;
-  throw new SettingsFault(
-    `${file}: profile is ${profile.name}, but the file's name says ${nameOf(file)}: make them equal`,
-  );
+  const name = nameOf(file);
+  const schema = profileFile.refine((profile) => profile.profile === name, {
+    path: ['profile'],
+    message: `must be the file's name, ${name}`,
+  });
+  return toProfile(readYaml(file, schema));
 }
 
 /** Every profile file of the directory, in order. @throws SettingsFault when the directory cannot be read */

@@ -9,9 +9,19 @@ import { bootTimeMs } from '../native/linux.ts';
  */
 const LOOK_MS = 1000;
 
+/** The two clocks tick apart by a millisecond now and then; only more is a wall clock that was set. */
+const SET_MS = 20;
+
 export function systemClock(): Clock {
+  let offset = Date.now() - bootTimeMs();
   return {
-    now: () => ({ at: bootTimeMs(), wallMs: Date.now() }),
+    now() {
+      const at = bootTimeMs();
+      const wallMs = Date.now();
+      if (Math.abs(wallMs - at - offset) > SET_MS) offset = wallMs - at;
+      // A steady offset, so that one instant is always told as the same time.
+      return { at, wallMs: at + offset };
+    },
     after(delayMs, run) {
       const due = bootTimeMs() + delayMs;
       let timer: NodeJS.Timeout;

@@ -99,9 +99,10 @@ export async function createToken(
                 ? `lives only ${auth.lease_duration}s of the ${request.ttlSeconds}s that were asked`
                 : null;
   if (wrong !== null) {
-    await requests.call('POST', 'auth/token/revoke-accessor', session, URGENCY.revoke, {
-      accessor: auth.accessor,
-    });
+    const { accessor } = auth;
+    await requests
+      .call('POST', 'auth/token/revoke-accessor', session, URGENCY.revoke, { accessor })
+      .catch(() => {});
     throw brokenContract(
       line,
       `the task token ${wrong}`,

@@ -1,3 +1,5 @@
+// What the client commands print and answer, for every kind of reply of the agent.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { launch, tasklease } from './command-line.ts';
 import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';

@@ -1,3 +1,5 @@
+// The dispatch of the command line: help, versions, unknown words.
+
 import { describe, expect, test } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
 import { tasklease } from './command-line.ts';
@@ -123,9 +125,9 @@ describe('a wrong command line exits 2, names the culprit and shows what to type
     ['a stop of both', ['stop', 't1', '--event', 'a:b'], 'not both', 'tasklease stop TASK'],
     ['a bad wait', ['stop', 't1', '--wait', 'long'], '--wait "long" is not a duration', '90s'],
     [
-      'an admin option that is none',
-      ['drain', '--socket', 'x'],
-      'drain has no option --socket',
+      'a misspelt option of an admin command',
+      ['drain', '--sokcet', 'x'],
+      'drain has no option --sokcet',
       'tasklease drain',
     ],
   ];

@@ -1,3 +1,5 @@
+// The launcher: which Node it finds, with which flags, in one process.
+
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

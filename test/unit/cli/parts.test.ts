@@ -1,3 +1,5 @@
+// The small parts of the command line, each alone.
+
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { alarmIn } from '../../../src/cli/alarm.ts';
 import { quote } from '../../../src/cli/args.ts';

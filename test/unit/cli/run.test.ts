@@ -1,3 +1,5 @@
+// `tasklease run`: exit codes, signals, deadlines and a lost agent, against a stand-in.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

@@ -64,6 +64,11 @@ describe('parameters', () => {
     const secrets = [{ name: 'a', path: 'kv/a', method: 'read', files: [] }] as const;
     expect(start({ params: {} }, { params, secrets }).params).toEqual({});
   });
+  test('also one that no path uses: a policy or an alias may see it one day', () => {
+    const params = { env: { optional: true } };
+    const secrets = [{ name: 'a', path: 'kv/a', method: 'read', files: [] }] as const;
+    named(refusal({ params: { env: 'a/*' } }, { params, secrets }), 'params.env');
+  });
   test('an optional one that a path needs', () => {
     named(refusal({ params: {} }, { params: { env: { optional: true } } }), 'params.env');
   });
