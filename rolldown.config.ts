@@ -5,8 +5,7 @@ import { defineConfig } from 'rolldown';
 const FILE = 'dist/tasklease.js';
 
 /** Pure ASCII: one other character would make V8 keep the whole source at two bytes each. */
-const escape = (character: string): string =>
-  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 // One file that is shell and JavaScript at once (see src/launcher.sh). Comments go and syntax is
 // compressed, which saves memory at run time; names stay, so that stack traces can be read.
@@ -26,7 +25,7 @@ export default defineConfig({
     {
       name: 'executable',
       writeBundle() {
-        const code = readFileSync(FILE, 'utf8').replace(/[^\0-\x7f]/g, escape);
+        const code = readFileSync(FILE, 'utf8').replace(/[^\0-\x7f]/g, escaped);
         writeFileSync(FILE, code);
         chmodSync(FILE, 0o755);
       },
