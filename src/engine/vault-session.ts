@@ -26,7 +26,8 @@ export class VaultSession {
   /** A session ended; its children end with it, at the latest at this instant. */
   readonly #onLost: (endsAt: Instant) => void;
   #session: Session | null = null;
-  #old: Secret | null = null;
+  /** Sessions of agents before this one that are not ended yet, newest first. */
+  #old: readonly Secret[] = [];
   /** Why the session will end whatever we do. */
   #ending: Problem | null = null;
   #problem = new Problem('VAULT_UNREACHABLE', 'the agent has not logged in to Vault yet', {
@@ -90,19 +91,21 @@ export class VaultSession {
     this.#firstLook.resolve();
   }
 
-  /** Ends the session of the agent before this one, and with it tokens whose making nobody saw end. */
+  /** Ends the sessions of agents before this one, and with them tokens whose making nobody saw end. */
   async closeOld(): Promise<void> {
     const old = this.#old;
-    this.#old = null;
-    if (old === null) return;
-    try {
-      await this.#ports.vault.closeSession(old);
-    } catch (error) {
-      this.#ports.telemetry.log('debug', 'the old session ends by its leash', {
-        reason: reason(error).message,
-      });
+    this.#old = [];
+    for (const token of old) {
+      try {
+        await this.#ports.vault.closeSession(token);
+      } catch (error) {
+        this.#ports.telemetry.log('debug', 'an old session ends by its leash', {
+          reason: reason(error).message,
+        });
+      }
     }
-    old[Symbol.dispose]();
+    if (this.#session !== null) this.#keep([this.#session.token]);
+    for (const token of old) token[Symbol.dispose]();
   }
 
   /** A request failed: look now whether Vault answers and the session still lives. */
@@ -123,7 +126,7 @@ export class VaultSession {
     if (!revoke || this.#session === null) return;
     try {
       await this.#ports.vault.closeSession(this.#session.token);
-      this.#ports.sessionStore.clear();
+      this.#keep(this.#old);
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session token could not be revoked; it ends by its leash', {
         reason: reason(error).message,
@@ -181,7 +184,7 @@ export class VaultSession {
       });
       this.#session = null;
       this.#problem = error.problem;
-      this.#ports.sessionStore.clear();
+      this.#keep(this.#old);
       this.#onLost(session.endsAt);
     }
   }
@@ -207,19 +210,31 @@ export class VaultSession {
       this.#session = { token, accessor, endsAt: asked + ttlMs };
     } catch (error) {
       // A wrapped secret id works once: after a restart the old session may be the only way in.
-      if (this.#old === null || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
-      const ttlMs = await this.#ports.vault.renewSession(this.#old).catch(() => {
+      const [token, ...older] = this.#old;
+      if (token === undefined || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
+      const ttlMs = await this.#ports.vault.renewSession(token).catch(() => {
         throw error;
       });
-      this.#session = { token: this.#old, accessor: 'taken-over', endsAt: asked + ttlMs };
-      this.#old = null;
+      this.#session = { token, accessor: 'taken-over', endsAt: asked + ttlMs };
+      this.#old = older;
     }
     this.#fresh = true;
     this.#ending = null;
-    this.#ports.sessionStore.save(this.#session.token);
+    this.#keep([this.#session.token, ...this.#old]);
     this.#note(this.#session, this.#session.endsAt);
     this.#ports.telemetry.log('info', 'logged in to Vault', { leash_ms: this.#leashMs });
     this.#firstLogin.resolve();
+  }
+
+  /** For a later agent; without it that one logs in anew, and this session ends by its leash. */
+  #keep(tokens: readonly Secret[]): void {
+    try {
+      this.#ports.sessionStore.save(tokens);
+    } catch (error) {
+      this.#ports.telemetry.log('warn', 'the session token could not be kept for a restart', {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
   }
 
   /** On record, so that a later agent knows until when this one's tokens can have lived. */

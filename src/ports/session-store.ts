@@ -1,9 +1,10 @@
-// The port to the place where the session token outlives the process: a 0600 file on tmpfs.
+// The port to the place where session tokens outlive the process: a 0600 file on tmpfs.
 
 import type { Secret } from '../domain/secret.ts';
 
 export interface SessionStore {
-  load(): Secret | null;
-  save(token: Secret): void;
-  clear(): void;
+  /** What was saved last, newest first; empty when nothing was. The caller owns the copies. */
+  load(): readonly Secret[];
+  /** Replaces what was saved. The session in use comes first, then older ones that are not ended yet. */
+  save(tokens: readonly Secret[]): void;
 }

@@ -15,7 +15,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const text = (secret: Secret | null) => (secret === null ? null : Buffer.from(secret.reveal()).toString());
+const texts = (secrets: readonly Secret[]) =>
+  secrets.map((secret) => Buffer.from(secret.reveal()).toString());
 const token = (value: string) => new Secret(Buffer.from(value));
 const newPath = () => {
   count += 1;
@@ -29,51 +30,51 @@ const subjects: readonly (readonly [string, () => SessionStore])[] = [
 
 describe.each(subjects)('session store, %s', (_name, open) => {
   test('empty at first', () => {
-    expect(open().load()).toBeNull();
+    expect(open().load()).toEqual([]);
   });
 
-  test('what was saved is loaded, as often as asked', () => {
+  test('what was saved is loaded, in order, as often as asked', () => {
     const store = open();
-    store.save(token('hvs.one'));
-    expect(text(store.load())).toBe('hvs.one');
-    expect(text(store.load())).toBe('hvs.one');
+    store.save([token('hvs.new'), token('hvs.old')]);
+    expect(texts(store.load())).toEqual(['hvs.new', 'hvs.old']);
+    expect(texts(store.load())).toEqual(['hvs.new', 'hvs.old']);
   });
 
   test('the last save counts, also when it is shorter', () => {
     const store = open();
-    store.save(token('hvs.a-much-longer-token'));
-    store.save(token('hvs.two'));
-    expect(text(store.load())).toBe('hvs.two');
+    store.save([token('hvs.a-much-longer-token'), token('hvs.another')]);
+    store.save([token('hvs.two')]);
+    expect(texts(store.load())).toEqual(['hvs.two']);
   });
 
   test('disposing of what was saved or loaded does not touch the store', () => {
     const store = open();
     const saved = token('hvs.one');
-    store.save(saved);
+    store.save([saved]);
     saved[Symbol.dispose]();
-    store.load()![Symbol.dispose]();
-    expect(text(store.load())).toBe('hvs.one');
+    store.load()[0]![Symbol.dispose]();
+    expect(texts(store.load())).toEqual(['hvs.one']);
   });
 
-  test('cleared, it is empty; clearing again is fine', () => {
+  test('saved with nothing, it is empty; doing so again is fine', () => {
     const store = open();
-    store.save(token('hvs.one'));
-    store.clear();
-    store.clear();
-    expect(store.load()).toBeNull();
-    store.save(token('hvs.two'));
-    expect(text(store.load())).toBe('hvs.two');
+    store.save([token('hvs.one')]);
+    store.save([]);
+    store.save([]);
+    expect(store.load()).toEqual([]);
+    store.save([token('hvs.two')]);
+    expect(texts(store.load())).toEqual(['hvs.two']);
   });
 });
 
 describe('session store, real', () => {
   test('survives the process that saved it, for the agent alone, and leaves nothing beside it', () => {
     const path = newPath();
-    sessionFile(path).save(token('hvs.one'));
-    expect(text(sessionFile(path).load())).toBe('hvs.one');
+    sessionFile(path).save([token('hvs.one')]);
+    expect(texts(sessionFile(path).load())).toEqual(['hvs.one']);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const before = readdirSync(dir);
-    sessionFile(path).save(token('hvs.two'));
+    sessionFile(path).save([token('hvs.two')]);
     expect(readdirSync(dir)).toEqual(before);
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });

@@ -5,18 +5,14 @@ import { Secret } from '../../../src/domain/secret.ts';
 import type { SessionStore } from '../../../src/ports/session-store.ts';
 
 export class SimSessionStore implements SessionStore {
-  #bytes: Uint8Array | null = null;
+  #saved: readonly Uint8Array[] = [];
 
-  load(): Secret | null {
-    return this.#bytes === null ? null : new Secret(Uint8Array.from(this.#bytes));
+  load(): readonly Secret[] {
+    return this.#saved.map((bytes) => new Secret(Uint8Array.from(bytes)));
   }
 
-  save(token: Secret): void {
+  save(tokens: readonly Secret[]): void {
     // Buffer.slice() would share the memory.
-    this.#bytes = Uint8Array.from(token.reveal());
-  }
-
-  clear(): void {
-    this.#bytes = null;
+    this.#saved = tokens.map((token) => Uint8Array.from(token.reveal()));
   }
 }
