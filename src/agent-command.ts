@@ -47,6 +47,7 @@ export const command: Command = {
       return (await agent.close()) === 0 ? Exit.ok : Exit.failed;
     } catch (error) {
       if (error instanceof SettingsFault) return fail(EX_CONFIG, error.message);
+      if (error instanceof Error && error.name === 'SocketTaken') return fail(EX_CONFIG, error.message);
       if (!(error instanceof Problem)) throw error;
       const hint = error.hint === undefined ? '' : `\n  next: ${error.hint}`;
       return fail(error.code === 'TMPFS_UNSAFE' ? EX_CONFIG : Exit.failed, `${error.message}${hint}`);

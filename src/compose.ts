@@ -13,7 +13,7 @@ import type { Settings } from './adapters/settings/agent-settings.ts';
 import { followProfiles } from './adapters/settings/profile-files.ts';
 import { SettingsFault } from './adapters/settings/yaml-file.ts';
 import { systemClock } from './adapters/system/clock.ts';
-import { bootId, groupId, harden, lockFile } from './adapters/system/host.ts';
+import { bootId, groupId, harden, lockDirectory } from './adapters/system/host.ts';
 import { noSessionFile, sessionFile } from './adapters/system/session-file.ts';
 import { openLog } from './adapters/telemetry/logger.ts';
 import { Metrics } from './adapters/telemetry/metrics.ts';
@@ -36,7 +36,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   harden();
   const log = openLog(config.log.level);
   const secretsDir = prepareDirectories(config);
-  takeLocks(config);
+  takeLocks(config, secretsDir);
   const metrics = new Metrics();
   const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
   const liveness = openLiveness();
@@ -97,12 +97,13 @@ function prepareDirectories(config: AgentConfig): string {
 }
 
 /** Two agents on one state, runtime or secrets directory would undo each other's work. */
-function takeLocks(config: AgentConfig): void {
+function takeLocks(config: AgentConfig, secretsDir: string): void {
   for (const [key, dir] of [
     ['state_dir', config.state_dir],
     ['runtime_dir', config.runtime_dir],
+    ['secrets_dir', secretsDir],
   ] as const) {
-    if (!lockFile(join(dir, 'lock'))) {
+    if (!lockDirectory(dir)) {
       throw new SettingsFault(
         `${key}: another agent runs on ${dir}: stop it, or give this one a directory of its own`,
       );

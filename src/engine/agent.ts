@@ -83,8 +83,9 @@ export class Agent {
     this.#forget();
   }
 
-  async start(task: TaskId, signal: StartSignal, digest: string, caller: Caller) {
-    const { actor, fresh } = await this.#book.start(task, signal, digest, caller);
+  /** As GrantBook.start; `again` for tasks of the configuration, whose ids are never spent. */
+  async start(task: TaskId, signal: StartSignal, digest: string, caller: Caller, again = false) {
+    const { actor, fresh } = await this.#book.start(task, signal, digest, caller, again);
     return { view: this.#view(actor), fresh };
   }
 

@@ -8,7 +8,7 @@ import { grantId, type TaskId } from '../domain/ids.ts';
 import { rfc3339 } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
 import { authorise, type Caller, type StartSignal, settle } from '../domain/task-spec.ts';
-import type { Watch } from '../ports/liveness.ts';
+import { Bindings } from './bindings.ts';
 import type { EffectRunner } from './effect-runner.ts';
 import type { FactStream } from './fact-stream.ts';
 import { GrantActor } from './grant-actor.ts';
@@ -34,18 +34,19 @@ export interface BookOptions {
 }
 
 /** A failed start is answered when nothing is left of it, but not later than this. */
-const CLEAN_UP_MS = 10_000;
+const CLEAN_UP_MS = 5000;
 
 export class GrantBook {
   readonly #options: BookOptions;
   readonly #actors = new Map<TaskId, GrantActor>();
-  readonly #watches = new Map<TaskId, Watch>();
+  readonly #bindings: Bindings;
   readonly #scheduler: Scheduler;
   #emptied: (() => void)[] = [];
   draining = false;
 
   constructor(options: BookOptions) {
     this.#options = options;
+    this.#bindings = new Bindings(options.ports.liveness);
     this.#scheduler = new Scheduler(options.ports.clock, (task) =>
       this.#actors.get(task as TaskId)?.send({ type: 'alarm' }),
     );
@@ -63,17 +64,26 @@ export class GrantBook {
   /**
    * Starts a task, or finds the same start made before; resolves when its files are there.
    * @param digest SHA-256 of the canonical body, for telling the same start from another
+   * @param again true for tasks of the configuration, which start anew with every agent
    * @throws Problem any that the contract lists for a start; then nothing is left of it
    */
-  async start(task: TaskId, signal: StartSignal, digest: string, caller: Caller): Promise<Started> {
+  async start(
+    task: TaskId,
+    signal: StartSignal,
+    digest: string,
+    caller: Caller,
+    again = false,
+  ): Promise<Started> {
     const living = this.#actors.get(task);
-    if (living !== undefined) return { actor: await this.#same(living, digest, caller), fresh: false };
+    if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
     if (this.draining) {
       throw new Problem('DRAINING', 'the agent is stopping its tasks and takes no new ones', {
         hint: 'start the task at the next agent',
       });
     }
-    if (this.#options.ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
+    if (!again && this.#options.ports.journal.tombstone(task)?.spent === true) {
+      throw spent(task, 'it is closed');
+    }
     const profile = this.#options.profiles.get(signal.profile);
     authorise(profile, caller);
     const { clock, journal } = this.#options.ports;
@@ -101,7 +111,7 @@ export class GrantBook {
     );
     const actor = this.#add(decision.next, caller.groups);
     try {
-      this.#bind(task, signal, caller);
+      this.#bindings.bind(task, signal.bind, caller, () => this.#lost(task));
       await actor.begin(decision, now);
     } catch (error) {
       this.#remove(actor);
@@ -158,7 +168,7 @@ export class GrantBook {
 
   close(): void {
     this.#scheduler.close();
-    for (const watch of this.#watches.values()) watch.close();
+    this.#bindings.close();
   }
 
   #add(grant: Grant, readerGroups: readonly number[]): GrantActor {
@@ -184,33 +194,18 @@ export class GrantBook {
     if (this.#actors.get(task) !== actor) return;
     this.#actors.delete(task);
     this.#scheduler.set(task, null);
-    this.#watches.get(task)?.close();
-    this.#watches.delete(task);
+    this.#bindings.release(task);
     if (this.#actors.size > 0) return;
     for (const resolve of this.#emptied) resolve();
     this.#emptied = [];
   }
 
-  #bind(task: TaskId, signal: StartSignal, caller: Caller): void {
-    if (signal.bind === undefined || !('pid' in signal.bind)) return;
-    if (caller.pid === 0) {
-      throw new Problem(
-        'SIGNAL_INVALID',
-        'bind.pid means nothing across pid namespaces (the caller has pid 0)',
-        {
-          hint: 'bind the connection instead: "bind": {"connection": true}',
-        },
-      );
-    }
-    const gone = () =>
-      this.#actors
-        .get(task)
-        ?.send({ type: 'stopRequested', reason: 'lost', detail: 'the bound process ended' });
-    const ownedBy = caller.admin ? null : caller.uid;
-    this.#watches.set(task, this.#options.ports.liveness.watch(signal.bind.pid, ownedBy, gone));
+  #lost(task: TaskId): void {
+    const event = { type: 'stopRequested', reason: 'lost', detail: 'the bound process ended' } as const;
+    this.#actors.get(task)?.send(event);
   }
 
-  async #same(actor: GrantActor, digest: string, caller: Caller): Promise<GrantActor> {
+  async #same(actor: GrantActor, digest: string, caller: Caller, again: boolean): Promise<GrantActor> {
     const { grant } = actor;
     if (!owns(caller, grant.owner.uid) || grant.digest !== digest) {
       throw new Problem('TASK_CONFLICT', `task id ${grant.task} is taken by another start`, {
@@ -218,7 +213,7 @@ export class GrantBook {
       });
     }
     if (grant.state === 'stopping') {
-      if (grant.wasActive) throw spent(grant.task, 'it is stopping');
+      if (grant.wasActive) throw spent(grant.task, 'it is stopping', again);
       throw new Problem('TASK_SPENT', `the failed start of ${grant.task} is still being cleaned up`, {
         retryable: true,
         retryAfterMs: 1000,
@@ -254,7 +249,8 @@ export class GrantBook {
 
 const owns = (caller: Caller, uid: number): boolean => caller.admin || caller.uid === uid;
 
-const spent = (task: TaskId, why: string): Problem =>
+const spent = (task: TaskId, why: string, retryable = false): Problem =>
   new Problem('TASK_SPENT', `task id ${task} has been used: ${why}`, {
+    retryable,
     hint: 'choose a new task id; ids are remembered for 7 days',
   });

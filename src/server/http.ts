@@ -3,7 +3,7 @@
 
 import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Problem } from '../domain/problem.ts';
 import type { Caller } from '../domain/task-spec.ts';
 import { answer, answerProblem, printable } from './exchange.ts';
@@ -41,7 +41,7 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
     }
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseRaw(error, socket as Socket));
-  removeStale(options.path);
+  await removeStale(options.path);
   // Born closed to everybody else, widened afterwards: never wider than it should be.
   const umask = process.umask(0o177);
   try {
@@ -96,12 +96,32 @@ function refuseRaw(error: NodeJS.ErrnoException, socket: Socket): void {
   );
 }
 
-/** A socket that a killed agent left behind; anything else in its place is not ours to remove. */
-function removeStale(path: string): void {
+/**
+ * Removes the socket that a killed agent left behind; anything else in its place is not ours to remove.
+ * @throws Error when a process still answers there
+ */
+async function removeStale(path: string): Promise<void> {
   try {
-    if (lstatSync(path).isSocket()) rmSync(path);
+    if (!lstatSync(path).isSocket()) return;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+  if (alive) throw new SocketTaken(path);
+  rmSync(path);
+}
+
+export class SocketTaken extends Error {
+  constructor(path: string) {
+    super(`${path}: another process listens there: stop it, or give this agent a path of its own`);
+    this.name = 'SocketTaken';
   }
 }
 

@@ -27,7 +27,7 @@ export async function startOwnTasks(
       const { signal, digest } = startSignal(body);
       for (;;) {
         try {
-          await agent.start(id as TaskId, signal, digest, self);
+          await agent.start(id as TaskId, signal, digest, self, true);
           return;
         } catch (error) {
           const problem = Problem.of(error);

@@ -12,6 +12,11 @@ export type HostileFile = {
   named?: boolean;
 };
 
+/** Nine aliases of nine aliases of …: 9^9 values from one page. */
+const ALIAS_BOMB = [...'abcdefghi']
+  .map((key, n, keys) => `${key}: &${key} [${Array(9).fill(n === 0 ? 'zqx' : `*${keys[n - 1]}`)}]\n`)
+  .join('');
+
 export const HOSTILE_CONFIGS: HostileFile[] = [
   { name: 'an unknown key', line: '', with: 'zqx: 1', names: /zqx/ },
   { name: 'a key with a typo', line: 'secrets_dir:', with: 'secret_dir: /dev/shm/x', names: /secret_dir/ },
@@ -63,6 +68,11 @@ export const HOSTILE_CONFIGS: HostileFile[] = [
   { name: 'broken YAML', line: '', with: 'zqx: [1, 2', names: /YAML|flow|\]/i, named: false },
   { name: 'a tab', line: 'socket:', with: 'socket:\n\tpath: zqx', names: /tab/i },
   { name: 'an empty file', with: '', names: /vault|empty|mapping|object/i, named: false },
+  { name: 'a bomb of aliases', with: ALIAS_BOMB, names: /alias/i, named: false },
+  { name: 'a tag', line: '  leash:', with: '  leash: !!js/function "zqx"', names: /tag/i },
+  { name: 'a merge key', line: '', with: '<<: { zqx: 1 }', names: /<<|zqx/ },
+  { name: 'two documents', line: '', with: '---\nzqx: 1', names: /document/i, named: false },
+  { name: '__proto__', line: '', with: '__proto__: { zqx: 1 }', names: /__proto__/ },
   { name: 'a list', with: '- zqx\n', names: /mapping|object|list/i, named: false },
   { name: 'no vault', with: 'socket: { path: /tmp/a.sock }\n', names: /vault/, named: false },
 ];
@@ -157,6 +167,7 @@ export const HOSTILE_PROFILES: HostileFile[] = [
   { name: 'a negative uid', line: '  uids:', with: '  uids: [-1]', names: /uids/ },
   { name: 'broken YAML', line: '', with: 'zqx: [1', names: /YAML|flow|\]/i, named: false },
   { name: 'an empty file', with: '', names: /subject/, named: false },
+  { name: 'a bomb of aliases', with: ALIAS_BOMB, names: /alias/i, named: false },
 ];
 
 /** The changed text, and the line (from 1) of the change. */

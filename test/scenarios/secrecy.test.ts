@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Json } from '../harness/socket-api.ts';
 import { startTask, stopTask } from '../harness/tasks.ts';
+import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 let world: World;
@@ -140,35 +140,41 @@ test('no secret and no token in logs, journal, metrics, replies, environment or 
   }
 }, 120_000);
 
-const refused = async (secretsDir: string): Promise<string> => {
-  let before: Json;
+/** Starts the agent with one key changed, expects that it ends by itself, and answers what it said. */
+const refused = async (key: 'secrets_dir' | 'runtime_dir', dir: string): Promise<string> => {
+  let before = '';
   await world.configure((config) => {
-    before = config.secrets_dir;
-    config.secrets_dir = secretsDir;
+    before = config[key];
+    config[key] = dir;
   });
   try {
     const seenBefore = world.logs().length;
     await world.agent.launch();
-    const { code } = await world.agent.exited();
-    expect(code, world.logs().slice(seenBefore)).toBeGreaterThan(0);
+    await until('the agent ends by itself', () => !world.agent.running);
+    expect((await world.agent.exited()).code).toBe(78);
     return world.logs().slice(seenBefore);
   } finally {
+    if (world.agent.running) await world.agent.kill9();
     await world.configure((config) => {
-      config.secrets_dir = before;
+      config[key] = before;
     });
   }
 };
 
-test('a secrets directory that is not tmpfs is refused, with the reason', async () => {
-  if (world.agent.running) await world.agent.term();
-  const onDisk = join(world.paths.scratch, 'tasks');
-  const said = await refused(onDisk);
-  expect(said).toContain('tmpfs');
-  expect(said).toContain(onDisk);
+test.each(['secrets_dir', 'runtime_dir'] as const)(
+  'a %s that is not tmpfs is refused, with the reason',
+  async (key) => {
+    if (world.agent.running) await world.agent.term();
+    const onDisk = join(world.paths.scratch, key);
+    const said = await refused(key, onDisk);
+    expect(said).toContain('tmpfs');
+    expect(said).toContain(onDisk);
+    expect(said).toContain(key);
 
-  // Not by way of a link either.
-  await mkdir(onDisk, { recursive: true });
-  const link = join(world.paths.secrets, '..', 'linked');
-  await symlink(onDisk, link);
-  expect(await refused(link)).toMatch(/tmpfs|link/);
-}, 60_000);
+    // Not by way of a link either.
+    await mkdir(onDisk, { recursive: true, mode: 0o700 });
+    const link = join(world.paths.secrets, '..', `link-to-${key}`);
+    await symlink(onDisk, link);
+    expect(await refused(key, link)).toMatch(/tmpfs|link/);
+  },
+);

@@ -1,21 +1,37 @@
 // Owns the answer to "who is at the other end of this connection", as the kernel gives it.
 // Invariant: read once, when the connection is accepted; where it cannot be had, the caller is refused.
 
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Problem } from '../../domain/problem.ts';
 import type { Caller } from '../../domain/task-spec.ts';
 import { peerCredentials, peerGroups } from '../native/linux.ts';
+
+/**
+ * In a user namespace that does not map every uid, the kernel shows unmapped peers as the overflow uid, so
+ * it names nobody there; null on a host, where 65534 is a user like others (user_namespaces(7)).
+ */
+const overflowUid: number | null = (() => {
+  const [inside, outside, count] = readFileSync('/proc/self/uid_map', 'latin1')
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  const whole = inside === 0 && outside === 0 && count === 4_294_967_295;
+  return whole ? null : Number(readFileSync('/proc/sys/kernel/overflowuid', 'latin1'));
+})();
 
 /** @throws Problem IDENTITY_REJECTED */
 export function callerOf(socket: Socket, admin: boolean): Caller {
   try {
     const fd = descriptor(socket);
     const { pid, uid, gid } = peerCredentials(fd);
+    if (uid === overflowUid)
+      throw new Error(`uid ${uid} stands for every uid that this user namespace lacks`);
     return { uid, gid, pid, groups: peerGroups(fd), admin };
   } catch (cause) {
     throw new Problem('IDENTITY_REJECTED', 'the kernel did not say who is calling', {
       cause,
-      hint: 'connect to the Unix socket directly, not through a proxy',
+      hint: "connect to the Unix socket directly, as a user that the agent's namespace knows",
     });
   }
 }

@@ -19,5 +19,5 @@ export function groupId(group: string | number): number | null {
 /** Keeps other processes of the same uid from reading memory and environment. */
 export const harden = (): void => setUndumpable();
 
-/** Locks a file for the life of this process; false when another process holds it. */
-export const lockFile = (path: string): boolean => tryLock(openSync(path, 'a', 0o600));
+/** Locks a directory, flock(2), for the life of this process; false when another process holds it. */
+export const lockDirectory = (path: string): boolean => tryLock(openSync(path, 'r'));
