@@ -1,12 +1,14 @@
 // Owns `tasklease agent`: configuration in, a running sidecar until SIGTERM. Invariant: a wrong
 // configuration is one sentence and exit 78 (EX_CONFIG, sysexits.h); nothing is leased before it is right.
 
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Command } from './cli/command.ts';
 import { Exit } from './cli/command.ts';
 import { UsageError } from './cli/failure.ts';
 import { version } from './cli/version.ts';
 import { Problem } from './domain/problem.ts';
+import type { AgentConfig } from './schema/config.ts';
 
 const EX_CONFIG = 78;
 const DEFAULT_CONFIG = '/etc/tasklease/agent.yaml';
@@ -39,7 +41,7 @@ export const command: Command = {
     try {
       const { readSettings } = await import('./adapters/settings/agent-settings.ts');
       const settings = readSettings(file, process.env);
-      if (check) return await validate(settings.config.profiles_dir, file);
+      if (check) return await validate(settings.config, file);
       const { openAgent } = await import('./compose.ts');
       const ended = termination();
       const agent = await openAgent(settings, version);
@@ -70,11 +72,16 @@ function options(args: string[]): { config: string; check: boolean } {
   }
 }
 
-async function validate(profilesDir: string, file: string): Promise<number> {
+async function validate(config: AgentConfig, file: string): Promise<number> {
   const { profileFiles, readProfile } = await import('./adapters/settings/profile-files.ts');
   const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
+  const { isInMemory } = await import('./adapters/files/directory.ts');
+  const { profiles_dir: profilesDir, secrets_dir: secretsDir } = config;
   const files = profileFiles(profilesDir);
   const faults: string[] = [];
+  if (existsSync(secretsDir) && !isInMemory(secretsDir)) {
+    faults.push(`${file}: secrets_dir ${secretsDir} is not on tmpfs or ramfs: mount a tmpfs there`);
+  }
   for (const path of files) {
     try {
       readProfile(path);
@@ -84,9 +91,8 @@ async function validate(profilesDir: string, file: string): Promise<number> {
     }
   }
   if (faults.length > 0) return fail(EX_CONFIG, faults.join('\n'));
-  process.stdout.write(
-    `${file} is valid, with ${files.length} ${files.length === 1 ? 'profile' : 'profiles'} in ${profilesDir}\n`,
-  );
+  const profiles = `${files.length} ${files.length === 1 ? 'profile' : 'profiles'}`;
+  process.stdout.write(`${file} is valid, with ${profiles} in ${profilesDir}\n`);
   return Exit.ok;
 }
 

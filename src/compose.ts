@@ -1,10 +1,14 @@
 // Owns the wiring of the agent: the only place that knows every layer. Invariant: opened in order, each
 // step failing with its reason; the sockets last, so that nobody can call an agent that has not recovered.
 
-import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
-import { isInMemory, privateDirectory, safeDirectory, secretsDirectory } from './adapters/files/directory.ts';
+import {
+  isInMemory,
+  privateDirectory,
+  secretsDirectory,
+  socketDirectory,
+} from './adapters/files/directory.ts';
 import { openTmpfsFiles } from './adapters/files/tmpfs-files.ts';
 import { openJournal } from './adapters/journal/sqlite-journal.ts';
 import { callerOf } from './adapters/peer/credentials.ts';
@@ -91,8 +95,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
 function prepareDirectories(config: AgentConfig): string {
   privateDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
-  mkdirSync(dirname(config.socket.path), { recursive: true, mode: 0o755 });
-  safeDirectory('socket.path', dirname(config.socket.path), 0o755);
+  socketDirectory('socket.path', dirname(config.socket.path));
   return secretsDirectory(config.secrets_dir);
 }
 
@@ -120,7 +123,7 @@ function vaultOptions(config: AgentConfig, environment: Settings['environment'])
     ...environment,
     auth:
       auth.method === 'token_file'
-        ? { method: 'token_file', tokenFile: auth.path }
+        ? { method: 'token_file', tokenFile: auth.token_file }
         : {
             method: 'approle',
             mount: auth.mount,

@@ -2,6 +2,14 @@
 
 import { main } from './cli/commands.ts';
 
+const MAJOR = 24;
+if (Number.parseInt(process.versions.node, 10) < MAJOR) {
+  process.stderr.write(
+    `tasklease: Node.js ${MAJOR} or newer is needed, but this is ${process.versions.node}; run the command itself, which looks for one, or install it from https://nodejs.org\n`,
+  );
+  process.exit(process.argv[2] === 'run' ? 125 : 69);
+}
+
 process.exitCode = await main(process.argv.slice(2), {
   agent: () => import('./agent-command.ts'),
   dev: () => import('./dev-command.ts'),

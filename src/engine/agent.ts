@@ -120,7 +120,7 @@ export class Agent {
     if (actor === null) return { receipt: this.receipt(task, caller) };
     await this.#book.stop(actor, 'completed');
     await this.#closed([actor], waitMs);
-    return this.#stopped(actor, caller);
+    return this.#stopped(actor);
   }
 
   /** Stops every task of the caller under one business event. */
@@ -128,7 +128,7 @@ export class Agent {
     const actors = this.#book
       .visible(caller)
       .filter(({ grant }) => grant.event?.type === event.type && grant.event.id === event.id);
-    return this.#stopAll(actors, 'completed', caller, waitMs);
+    return this.#stopAll(actors, 'completed', waitMs);
   }
 
   /** A bound connection ended. */
@@ -137,21 +137,22 @@ export class Agent {
   }
 
   /** Takes no new task and stops all. */
-  async drain(caller: Caller, waitMs: number): Promise<Stopped[]> {
+  async drain(waitMs: number): Promise<Stopped[]> {
     this.#book.draining = true;
-    return this.revokeAll(caller, waitMs);
+    return this.revokeAll(waitMs);
   }
 
-  async revokeAll(caller: Caller, waitMs: number): Promise<Stopped[]> {
-    return this.#stopAll(this.#book.actors(), 'revoked', caller, waitMs);
+  async revokeAll(waitMs: number): Promise<Stopped[]> {
+    return this.#stopAll(this.#book.actors(), 'revoked', waitMs);
   }
 
   /** Asks Vault, when it has not been asked lately, so that notReady speaks of now. */
   async look(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#ports.clock.after(LOOK_MS, resolve);
-    void this.#session.freshen(this.notReady().length === 0 ? WELL_FOR_MS : ILL_FOR_MS).then(resolve);
-    await promise;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const cancel = this.#ports.clock.after(LOOK_MS, () => resolve(false));
+    const maxAge = this.notReady().length === 0 ? WELL_FOR_MS : ILL_FOR_MS;
+    void this.#session.freshen(maxAge).then(() => resolve(true));
+    if (!(await promise)) this.#session.unanswered();
     cancel();
   }
 
@@ -193,12 +194,11 @@ export class Agent {
   async #stopAll(
     actors: readonly GrantActor[],
     reason: 'completed' | 'revoked',
-    caller: Caller,
     waitMs: number,
   ): Promise<Stopped[]> {
     await Promise.all(actors.map((actor) => this.#book.stop(actor, reason)));
     await this.#closed(actors, waitMs);
-    return actors.map((actor) => this.#stopped(actor, caller));
+    return actors.map((actor) => this.#stopped(actor));
   }
 
   async #closed(actors: readonly GrantActor[], waitMs: number): Promise<void> {
@@ -212,10 +212,8 @@ export class Agent {
     cancel();
   }
 
-  #stopped(actor: GrantActor, caller: Caller): Stopped {
-    if (actor.grant.state !== 'closed') return { pending: this.#view(actor) };
-    const receipt = this.#book.receipt(actor.grant.task, caller);
-    return receipt === null ? { pending: this.#view(actor) } : { receipt };
+  #stopped(actor: GrantActor): Stopped {
+    return actor.receipt === null ? { pending: this.#view(actor) } : { receipt: actor.receipt };
   }
 
   #view(actor: GrantActor): TaskView {

@@ -3,7 +3,7 @@
 
 import { type Decision, decide } from '../domain/decide.ts';
 import { dueAt } from '../domain/due.ts';
-import type { Entry } from '../domain/fact.ts';
+import type { Entry, Receipt } from '../domain/fact.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { Effect, GrantEvent } from '../domain/grant-event.ts';
 import type { Moment } from '../domain/instant.ts';
@@ -29,6 +29,10 @@ export class GrantActor {
   /** Facts that could not be written yet, oldest first. */
   #backlog: Entry[] = [];
   #running = false;
+  /** Set once the grant is closed. */
+  receipt: Receipt | null = null;
+  /** Why the grant never began. */
+  #stillborn: Problem | null = null;
   readonly #waiters = new Set<() => void>();
 
   constructor(grant: Grant, luggage: Luggage, deps: ActorDeps) {
@@ -44,7 +48,12 @@ export class GrantActor {
   async begin(decision: Decision, now: Moment): Promise<void> {
     this.#running = true;
     const entries = this.#entries(decision, now);
-    await this.#deps.ports.journal.append(entries);
+    try {
+      await this.#deps.ports.journal.append(entries);
+    } catch (error) {
+      this.fail(Problem.of(error));
+      throw error;
+    }
     this.grant = decision.next;
     this.#after(decision.effects, entries);
     this.#running = false;
@@ -56,14 +65,21 @@ export class GrantActor {
     void this.#drain();
   }
 
+  /** The grant never began: whoever waits for it is told why. */
+  fail(problem: Problem): void {
+    this.#stillborn = problem;
+    this.#wake();
+  }
+
   /** True when every fact of this grant is durable. */
   get settled(): boolean {
     return this.#backlog.length === 0;
   }
 
-  /** Resolves when the condition holds; immediately when it does already. */
+  /** Resolves when the condition holds; immediately when it does already. @throws Problem if it never began */
   async until(condition: (grant: Grant) => boolean): Promise<void> {
     while (!condition(this.grant)) {
+      if (this.#stillborn !== null) throw this.#stillborn;
       await new Promise<void>((resolve) => this.#waiters.add(resolve));
     }
   }
@@ -119,7 +135,12 @@ export class GrantActor {
     for (const effect of effects) {
       void runner.perform(effect, this.grant, this.luggage).then((event) => this.send(event));
     }
+    for (const { fact } of entries) if (fact.type === 'grant.closed') this.receipt = fact.receipt;
     onStep(this, entries);
+    this.#wake();
+  }
+
+  #wake(): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const wake of waiters) wake();

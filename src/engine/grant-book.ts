@@ -114,6 +114,8 @@ export class GrantBook {
       this.#bindings.bind(task, signal.bind, caller, () => this.#lost(task));
       await actor.begin(decision, now);
     } catch (error) {
+      // A repeat of this start, or a stop, may be waiting for it already.
+      actor.fail(Problem.of(error));
       this.#remove(actor);
       throw error;
     }

@@ -6,6 +6,7 @@ import { retryDelayMs } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import { VaultFailure } from '../ports/vault.ts';
+import { KeptSessions } from './kept-sessions.ts';
 import type { Ports } from './ports.ts';
 
 const RENEWALS_PER_LEASH = 5;
@@ -26,8 +27,7 @@ export class VaultSession {
   /** A session ended; its children end with it, at the latest at this instant. */
   readonly #onLost: (endsAt: Instant) => void;
   #session: Session | null = null;
-  /** Sessions of agents before this one that are not ended yet, newest first. */
-  #old: readonly Secret[] = [];
+  readonly #kept: KeptSessions;
   /** Why the session will end whatever we do. */
   #ending: Problem | null = null;
   #problem = new Problem('VAULT_UNREACHABLE', 'the agent has not logged in to Vault yet', {
@@ -38,6 +38,7 @@ export class VaultSession {
   #lookedAt: Instant = 0;
   #cancel: (() => void) | null = null;
   #busy = false;
+  #look: Promise<void> = Promise.resolve();
   readonly #firstLook = Promise.withResolvers<void>();
   readonly #firstLogin = Promise.withResolvers<void>();
   /** Resolves at the first login that succeeds. */
@@ -49,6 +50,7 @@ export class VaultSession {
     options: { leashMs: number; onLost: (endsAt: Instant) => void },
   ) {
     this.#ports = ports;
+    this.#kept = new KeptSessions(ports);
     this.#leashMs = options.leashMs;
     this.#onLost = options.onLost;
   }
@@ -73,6 +75,7 @@ export class VaultSession {
   /** Null when ready, else why not. */
   problem(): Problem | null {
     if (this.#ending !== null) return this.#ending;
+    if (this.#session !== null && this.#overdue(this.#session)) return this.#problem;
     return this.#session !== null && this.#failures === 0 ? null : this.#problem;
   }
 
@@ -86,26 +89,14 @@ export class VaultSession {
    * before this one is kept until closeOld, or taken over where no new login can be had.
    */
   async open(): Promise<void> {
-    this.#old = this.#ports.sessionStore.load();
+    this.#kept.load();
     await this.#tend();
     this.#firstLook.resolve();
   }
 
-  /** Ends the sessions of agents before this one, and with them tokens whose making nobody saw end. */
-  async closeOld(): Promise<void> {
-    const old = this.#old;
-    this.#old = [];
-    for (const token of old) {
-      try {
-        await this.#ports.vault.closeSession(token);
-      } catch (error) {
-        this.#ports.telemetry.log('debug', 'an old session ends by its leash', {
-          reason: reason(error).message,
-        });
-      }
-    }
-    if (this.#session !== null) this.#keep([this.#session.token]);
-    for (const token of old) token[Symbol.dispose]();
+  /** Ends the sessions of agents before this one, once nothing hangs under them any more. */
+  closeOld(): Promise<void> {
+    return this.#kept.closeOld();
   }
 
   /** A request failed: look now whether Vault answers and the session still lives. */
@@ -113,10 +104,20 @@ export class VaultSession {
     if (this.#failures === 0) void this.freshen(0);
   }
 
+  /** A look has been under way for too long: until it ends, Vault counts as not answering. */
+  unanswered(): void {
+    if (!this.#busy) return;
+    this.#failures = Math.max(1, this.#failures);
+    this.#problem = new Problem('VAULT_UNREACHABLE', 'Vault does not answer', {
+      hint: 'look at Vault and at the network; the agent goes on by itself when it answers',
+    });
+  }
+
   /** Looks unless the last look is younger than `maxAgeMs`. Resolves when the look is done. */
   async freshen(maxAgeMs: number): Promise<void> {
     const age = this.#ports.clock.now().at - this.#lookedAt;
-    if (!this.#closed && age > maxAgeMs) await this.#tend();
+    if (this.#closed || (age <= maxAgeMs && !this.#busy)) return;
+    await this.#tend();
   }
 
   /** Ends the session. With `revoke`, what hangs under it ends too. */
@@ -126,7 +127,7 @@ export class VaultSession {
     if (!revoke || this.#session === null) return;
     try {
       await this.#ports.vault.closeSession(this.#session.token);
-      this.#keep(this.#old);
+      this.#kept.use(null);
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session token could not be revoked; it ends by its leash', {
         reason: reason(error).message,
@@ -141,8 +142,12 @@ export class VaultSession {
   }
 
   /** One look: renew what there is, else log in; then arms the next. Never throws. */
-  async #tend(): Promise<void> {
-    if (this.#busy || this.#closed) return;
+  #tend(): Promise<void> {
+    if (!this.#busy && !this.#closed) this.#look = this.#lookNow();
+    return this.#look;
+  }
+
+  async #lookNow(): Promise<void> {
     this.#busy = true;
     this.#lookedAt = this.#ports.clock.now().at;
     const { telemetry } = this.#ports;
@@ -153,6 +158,7 @@ export class VaultSession {
       this.#failures = 0;
     } catch (error) {
       this.#problem = reason(error);
+      if (this.#session !== null && this.#overdue(this.#session)) this.#lose(this.#session);
       this.#failures += 1;
       telemetry.count('tasklease_session_failures_total', { code: this.#problem.code });
       if (this.#failures === 1 || this.#failures % 20 === 0) {
@@ -167,7 +173,8 @@ export class VaultSession {
     const pace = this.#leashMs / RENEWALS_PER_LEASH;
     const calm = this.#fresh ? Math.min(pace, FIRST_RENEWAL_MS) : pace;
     this.#fresh = false;
-    this.#arm(this.#failures === 0 ? calm : Math.min(calm, retryDelayMs('session', this.#failures)));
+    const retry = Math.min(calm, retryDelayMs('session', this.#failures));
+    this.#arm(this.#failures === 0 ? calm : retry);
   }
 
   async #renew(session: Session): Promise<void> {
@@ -179,14 +186,26 @@ export class VaultSession {
       this.#judge(ttlMs);
     } catch (error) {
       if (!(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
-      this.#ports.telemetry.log('error', 'Vault no longer knows the session; every task under it ends', {
-        detail: error.problem.message,
+      this.#problem = new Problem('VAULT_UNREACHABLE', 'the Vault session of the agent was lost', {
+        hint: 'the agent logs in again; try again in a moment',
+        cause: error,
       });
-      this.#session = null;
-      this.#problem = error.problem;
-      this.#keep(this.#old);
-      this.#onLost(session.endsAt);
+      this.#lose(session);
     }
+  }
+
+  /** Nobody renewed it in time: by now Vault has ended it, or will as soon as it can. */
+  #overdue(session: Session): boolean {
+    return session.endsAt <= this.#ports.clock.now().at;
+  }
+
+  #lose(session: Session): void {
+    this.#ports.telemetry.log('error', 'the Vault session is lost; every task under it ends', {
+      detail: this.#problem.message,
+    });
+    this.#session = null;
+    this.#kept.use(null);
+    this.#onLost(session.endsAt);
   }
 
   /** A renewal that grants less than the leash: the role has a max TTL, and every task ends at it. */
@@ -210,31 +229,19 @@ export class VaultSession {
       this.#session = { token, accessor, endsAt: asked + ttlMs };
     } catch (error) {
       // A wrapped secret id works once: after a restart the old session may be the only way in.
-      const [token, ...older] = this.#old;
-      if (token === undefined || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
+      const token = this.#kept.newestOld();
+      if (token === null || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
       const ttlMs = await this.#ports.vault.renewSession(token).catch(() => {
         throw error;
       });
       this.#session = { token, accessor: 'taken-over', endsAt: asked + ttlMs };
-      this.#old = older;
     }
     this.#fresh = true;
     this.#ending = null;
-    this.#keep([this.#session.token, ...this.#old]);
+    this.#kept.use(this.#session.token);
     this.#note(this.#session, this.#session.endsAt);
     this.#ports.telemetry.log('info', 'logged in to Vault', { leash_ms: this.#leashMs });
     this.#firstLogin.resolve();
-  }
-
-  /** For a later agent; without it that one logs in anew, and this session ends by its leash. */
-  #keep(tokens: readonly Secret[]): void {
-    try {
-      this.#ports.sessionStore.save(tokens);
-    } catch (error) {
-      this.#ports.telemetry.log('warn', 'the session token could not be kept for a restart', {
-        reason: error instanceof Error ? error.message : String(error),
-      });
-    }
   }
 
   /** On record, so that a later agent knows until when this one's tokens can have lived. */

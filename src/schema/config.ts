@@ -8,7 +8,7 @@ const LATER = 'is not in this version: use token_file or approle';
 
 const tokenFileAuth = z.strictObject({
   method: z.literal('token_file'),
-  path: absolutePath,
+  token_file: absolutePath,
 });
 
 const approleAuth = z.strictObject({
@@ -19,13 +19,25 @@ const approleAuth = z.strictObject({
   secret_id_wrapped: z.boolean().default(false),
 });
 
-const auth = z.discriminatedUnion('method', [tokenFileAuth, approleAuth], {
+/** `path` and `file` say the same, as in other tools' configurations. */
+const namedTokenFile = (value: unknown): unknown => {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  const { path, file, ...rest } = value as Record<string, unknown>;
+  const other = path ?? file;
+  return rest.method === 'token_file' && rest.token_file === undefined && other !== undefined
+    ? { ...rest, token_file: other }
+    : value;
+};
+
+const authMethods = z.discriminatedUnion('method', [tokenFileAuth, approleAuth], {
   error: (issue) => {
     const method = (issue.input as { method?: unknown } | undefined)?.method;
     if (method === undefined) return 'needs a method: token_file or approle';
     return `method ${['jwt', 'kubernetes', 'cert'].includes(String(method)) ? LATER : 'is unknown: use token_file or approle'}`;
   },
 });
+
+const auth = z.preprocess(namedTokenFile, authMethods);
 
 const vaultAddress = z
   .string({ error: 'is missing: give the URL of Vault, or set VAULT_ADDR' })

@@ -81,12 +81,15 @@ const named = ({ request, segments }: Exchange): string =>
 const matches = (path: readonly string[], segments: readonly string[]): boolean =>
   path.length === segments.length && path.every((part, i) => part === '*' || part === segments[i]);
 
-async function health({ agent, version }: Service, { response, query }: Exchange): Promise<void> {
+async function health({ agent, version }: Service, { response, query, caller }: Exchange): Promise<void> {
   if (query.has('ready')) await agent.look();
   const reasons = agent.notReady().map(({ code, message, hint }) => ({ code, detail: message, hint }));
   const ready = reasons.length === 0;
   const status = query.has('ready') && !ready ? 503 : 200;
-  const profiles = { loaded: agent.profiles.names().length, faults: agent.profiles.faults() };
+  // Which profiles there are is for the operator; a workload learns whether it can start.
+  const profiles = caller.admin
+    ? { names: agent.profiles.names(), faults: agent.profiles.faults() }
+    : undefined;
   answer(response, status, { status: 'ok', ready, reasons, profiles, version });
 }
 

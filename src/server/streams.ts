@@ -24,7 +24,9 @@ export function streamFacts(
   caller: Caller,
   options: StreamOptions,
 ): void {
+  let over = false;
   const write = (line: unknown) => {
+    if (over) return;
     response.write(`${JSON.stringify(line)}\n`);
     if (response.writableLength > MAX_BEHIND) response.destroy();
   };
@@ -32,11 +34,17 @@ export function streamFacts(
     if (!caller.admin && owner !== caller.uid) return;
     if (options.task !== null && fact.task !== options.task) return;
     write(fact);
-    if (options.task !== null && fact.type === 'grant.closed') response.end();
+    if (options.task === null || fact.type !== 'grant.closed') return;
+    // Over before the reader is gone: a late `close` must not touch the next life of the same id.
+    over = true;
+    unlisten();
+    response.end();
   });
+  response.on('error', () => {});
   response.on('close', () => {
     unlisten();
-    options.onGone?.();
+    if (!over) options.onGone?.();
+    over = true;
   });
   response.writeHead(options.status, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   response.flushHeaders();

@@ -2,6 +2,7 @@
 // input is checked.
 
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
@@ -24,18 +25,36 @@ export async function start(agent: Agent, exchange: Exchange): Promise<void> {
   const { signal, digest } = startSignal(parseStrict(await readBody(exchange.request)));
   const { request, response, caller } = exchange;
   const connection = signal.bind !== undefined && 'connection' in signal.bind;
-  let gone = false;
   // Watched from the beginning: a caller that leaves while its start is under way holds nothing.
-  if (connection)
-    request.socket.once('close', () => {
-      gone = true;
-    });
-  const { view, fresh } = await agent.start(task, signal, digest, caller);
-  const status = fresh ? 201 : 200;
-  if (!connection) return answer(response, status, view);
-  const lost = () => agent.lost(task, caller, 'the bound connection was closed');
-  if (gone) return lost();
-  streamFacts(response, agent.facts, caller, { status, task, first: view, onGone: lost });
+  const leaving = new Leaving(request.socket, connection);
+  try {
+    const { view, fresh } = await agent.start(task, signal, digest, caller);
+    const status = fresh ? 201 : 200;
+    if (!connection) return answer(response, status, view);
+    const lost = () => agent.lost(task, caller, 'the bound connection was closed');
+    if (leaving.left) return lost();
+    streamFacts(response, agent.facts, caller, { status, task, first: view, onGone: lost });
+  } finally {
+    leaving[Symbol.dispose]();
+  }
+}
+
+/** Whether a connection was closed since; listens to it for as long as that matters. */
+class Leaving implements Disposable {
+  left = false;
+  readonly #socket: Socket;
+  readonly #onClose = () => {
+    this.left = true;
+  };
+
+  constructor(socket: Socket, watch: boolean) {
+    this.#socket = socket;
+    if (watch) socket.once('close', this.#onClose);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.off('close', this.#onClose);
+  }
 }
 
 /** A validated start from a parsed body. @throws Problem SIGNAL_INVALID that names the culprit */
@@ -107,7 +126,8 @@ export async function taskEvents(agent: Agent, exchange: Exchange): Promise<void
   const task = taskIdOf(exchange.segments[1]!);
   const now = agent.get(task, caller);
   if (now.state === 'closed') {
-    const closed = { task, type: 'grant.closed', outcome: now.outcome };
+    const at = 'closed_at' in now ? now.closed_at : now.started_at;
+    const closed = { seq: 0, at, task, type: 'grant.closed', outcome: now.outcome };
     return answer(response, 200, closed, 'application/x-ndjson');
   }
   const hold = query.get('hold') === 'true';
@@ -123,11 +143,11 @@ export async function allEvents(agent: Agent, exchange: Exchange): Promise<void>
 }
 
 export async function drain(agent: Agent, exchange: Exchange): Promise<void> {
-  answerAll(exchange, await agent.drain(exchange.caller, waitMs(exchange.query)));
+  answerAll(exchange, await agent.drain(waitMs(exchange.query)));
 }
 
 export async function revokeAll(agent: Agent, exchange: Exchange): Promise<void> {
-  answerAll(exchange, await agent.revokeAll(exchange.caller, waitMs(exchange.query)));
+  answerAll(exchange, await agent.revokeAll(waitMs(exchange.query)));
 }
 
 function answerStopped({ response }: Exchange, stopped: Stopped): void {

@@ -1,7 +1,7 @@
 // What an operator sees and can do: health with reasons, metrics, the schema, the admin calls, boot tasks,
 // the end of the agent, one agent per state directory.
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -231,4 +231,47 @@ test('stray entries in the secrets directory are erased before the socket opens'
   await writeFile(join(world.paths.secrets, 'stray', 'gen-1', 'secret'), stringify({ left: 'behind' }));
   await world.agent.start();
   expect(world.taskDirs()).toEqual([]);
+});
+
+test('profiles are followed: a change is in force, a bad file keeps the last good version and says so', async () => {
+  const path = join(world.paths.profiles, 'followed.yaml');
+  const profile = (ttl: string) => ({
+    profile: 'followed',
+    allow: { uids: [process.getuid!()] },
+    ttl: { default: ttl, grace: '0s' },
+    vault: { policies: ['tasklease-report-read'] },
+    secrets: { db: { path: 'database/creds/report', files: { 'db.json': { format: 'json' } } } },
+  });
+  const seconds = async (task: string): Promise<number> => {
+    const reply = await startTask(world, task, 'followed');
+    await stopTask(world, task);
+    return Math.round((Date.parse(reply.deadline) - Date.parse(reply.started_at)) / 1000);
+  };
+  const faults = async (): Promise<string[]> => (await world.admin('GET', '/v1/health')).body.profiles.faults;
+  await writeFile(path, stringify(profile('60s')));
+  await until('the new profile is there', async () => {
+    const reply = await world.admin('GET', '/v1/health');
+    return reply.body.profiles.names.includes('followed');
+  });
+  expect(await seconds('followed-1')).toBe(60);
+
+  await writeFile(path, 'profile: followed\nttl: { default: 90 }\n');
+  await until('the fault is told', async () => (await faults()).length > 0);
+  expect((await faults())[0]).toMatch(/followed\.yaml:2: .*ttl\.default/);
+  expect(await seconds('followed-2')).toBe(60);
+
+  await writeFile(path, stringify(profile('90s')));
+  await until('the fault is gone', async () => (await faults()).length === 0);
+  expect(await seconds('followed-3')).toBe(90);
+
+  await rm(path);
+  let attempt = 3;
+  await until('the profile is gone', async () => {
+    attempt += 1;
+    // An id of its own each time: a grant that was still given would be answered again.
+    const task = `followed-${attempt}`;
+    const reply = await world.api('PUT', `/v1/tasks/${task}`, { profile: 'followed' });
+    if (reply.status === 201) await stopTask(world, task);
+    return reply.body.code === 'PROFILE_UNKNOWN';
+  });
 });

@@ -4,12 +4,15 @@ import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { database } from '../harness/sample-profiles.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 let world: World;
 beforeAll(async () => {
-  world = await createWorld();
+  world = await createWorld({
+    profiles: { 'with-grace': { ...database, ttl: { default: '1s', max: '1m', grace: '1s' } } },
+  });
 });
 afterAll(() => world?.close());
 
@@ -101,6 +104,30 @@ test('signals reach the command, and its answer to them is the exit code', async
   process.kill(running.pid, 'SIGTERM');
   expect(await running.ended).toMatchObject({ code: 9 });
   await world.untilNothingLeft(1_000);
+});
+
+test('a command that ignores SIGTERM is killed at the deadline: 124', async () => {
+  const result = await world.cli([
+    ...['run', '--profile', 'with-grace', '--duration', '1s', '--'],
+    ...['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'],
+  ]);
+  expect(result, result.stderr).toMatchObject({ code: 124 });
+  await world.untilNothingLeft();
+});
+
+test('the agent is killed and restarted: the task is over, the command is ended, 125', async () => {
+  const ready = join(world.paths.scratch, 'restart.ready');
+  const running = world.startCli([
+    ...['run', '--profile', 'database', '--task', 'orphaned', '--'],
+    ...['sh', '-c', ': > "$1"; exec sleep 600', 'sh', ready],
+  ]);
+  await until('the command runs', () => existsSync(ready));
+  await world.agent.kill9();
+  await world.agent.start();
+  const result = await running.ended;
+  expect(result, result.stderr).toMatchObject({ code: 125 });
+  expect(running.stderr()).toContain('orphaned');
+  await world.untilNothingLeft();
 });
 
 test('the agent stopping the task ends the command', async () => {

@@ -21,25 +21,23 @@ export function isInMemory(path: string): boolean {
  */
 export function safeDirectory(name: string, path: string, mode: number): void {
   ensure(name, path, mode);
-  for (let dir = path; ; dir = dirname(dir)) {
-    const stat = look(name, dir);
-    const ours = stat.uid === 0 || stat.uid === process.geteuid?.();
-    const writable = (stat.mode & 0o022) !== 0;
-    const sticky = (stat.mode & 0o1000) !== 0;
-    if (!ours) {
-      throw unsafe(name, `${dir} belongs to uid ${stat.uid}`, `chown it to root or to the agent's uid`);
-    }
-    if (writable && (dir === path || !sticky)) {
-      throw unsafe(name, `${dir} can be changed by others (mode ${octal(stat)})`, `chmod go-w ${dir}`);
-    }
-    if (dir === dirname(dir)) return;
-  }
+  const stat = look(name, path);
+  checkOwner(name, path, stat);
+  if ((stat.mode & 0o022) !== 0) throw open(name, path, stat);
+  checkParents(name, path);
+}
+
+/** A directory for a socket: volume roots and sticky directories will do, since the name itself is ours. */
+export function socketDirectory(name: string, path: string): void {
+  ensure(name, path, 0o755);
+  checkPassable(name, path);
+  checkParents(name, path);
 }
 
 /** A directory that only the agent may even look into; one of ours that is wider is narrowed. */
 export function privateDirectory(name: string, path: string): void {
   safeDirectory(name, path, 0o700);
-  const stat = lstatSync(path);
+  const stat = look(name, path);
   if ((stat.mode & 0o077) === 0) return;
   if (stat.uid !== process.geteuid?.()) {
     throw unsafe(name, `${path} is open to others (mode ${octal(stat)})`, `chmod 0700 ${path}`);
@@ -53,28 +51,54 @@ export function privateDirectory(name: string, path: string): void {
  * @throws Problem TMPFS_UNSAFE when it is not on tmpfs or ramfs, or not safe
  */
 export function secretsDirectory(path: string): string {
-  ensure('secrets_dir', path, 0o711);
+  const name = 'secrets_dir';
+  ensure(name, path, 0o711);
   if (!isInMemory(path)) {
     throw unsafe(
-      'secrets_dir',
+      name,
       `${path} is not on tmpfs or ramfs, so secrets would reach a disk`,
       `mount -t tmpfs -o size=16m,mode=0711,noswap tmpfs ${path}`,
     );
   }
-  const stat = look('secrets_dir', path);
-  if (stat.uid !== 0 || (stat.mode & 0o002) === 0) {
-    safeDirectory('secrets_dir', path, 0o711);
+  const stat = look(name, path);
+  if (!isVolumeRoot(stat)) {
+    safeDirectory(name, path, 0o711);
     return path;
   }
+  checkParents(name, path);
   const inside = join(path, 'tasklease');
-  ensure('secrets_dir', inside, 0o750);
-  const own = look('secrets_dir', inside);
-  if (own.uid !== process.geteuid?.()) {
-    throw unsafe('secrets_dir', `${inside} belongs to uid ${own.uid}`, `remove ${inside}`);
+  ensure(name, inside, 0o750);
+  const own = look(name, inside);
+  if (own.uid !== process.geteuid?.() || (own.mode & 0o022) !== 0) {
+    throw unsafe(name, `${inside} is not the agent's alone`, `remove ${inside}`);
   }
-  chmodSync(inside, 0o750);
   return inside;
 }
+
+/** Root-owned and writable for everybody, sticky or not: how volumes are handed to containers. */
+const isVolumeRoot = (stat: Stats): boolean => stat.uid === 0 && (stat.mode & 0o002) !== 0;
+
+function checkParents(name: string, path: string): void {
+  for (let dir = dirname(path); ; dir = dirname(dir)) {
+    checkPassable(name, dir);
+    if (dir === dirname(dir)) return;
+  }
+}
+
+function checkPassable(name: string, dir: string): void {
+  const stat = look(name, dir);
+  checkOwner(name, dir, stat);
+  const sticky = (stat.mode & 0o1000) !== 0;
+  if ((stat.mode & 0o022) !== 0 && !sticky && !isVolumeRoot(stat)) throw open(name, dir, stat);
+}
+
+function checkOwner(name: string, dir: string, stat: Stats): void {
+  if (stat.uid === 0 || stat.uid === process.geteuid?.()) return;
+  throw unsafe(name, `${dir} belongs to uid ${stat.uid}`, "chown it to root or to the agent's uid");
+}
+
+const open = (name: string, dir: string, stat: Stats): Problem =>
+  unsafe(name, `${dir} can be changed by others (mode ${octal(stat)})`, `chmod go-w ${dir}`);
 
 function ensure(name: string, path: string, mode: number): void {
   try {

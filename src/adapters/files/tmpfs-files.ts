@@ -58,15 +58,11 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
 function publish(dir: string, publication: Publication, powers: Powers): readonly string[] {
   const { task, n, reader } = publication;
   const access = accessFor(reader, publication.readerGroups, powers);
-  const foreign = reader.uid !== powers.uid && reader.uid !== 0;
-  if (foreign && (fs.statSync(dir).mode & 0o011) === 0) {
-    throw new Problem('DELIVERY_FAILED', `uid ${reader.uid} cannot pass through ${dir}`, {
-      hint: `chmod 0711 ${dir}`,
-    });
-  }
+  letPass(dir, publication, access, powers);
   const home = join(dir, task);
   const generation = join(home, `gen-${n}`);
-  makeDirectory(home, access);
+  const passage = forOthers(publication, access) ? 0o751 : 0o750;
+  makeDirectory(home, access, passage);
   fs.rmSync(generation, { recursive: true, force: true });
   fs.mkdirSync(generation, { mode: 0o700 });
   const names: string[] = [];
@@ -86,7 +82,7 @@ function publish(dir: string, publication: Publication, powers: Powers): readonl
   }
   const listing = Buffer.from(`${JSON.stringify({ task, generation: n, files: manifest }, null, 2)}\n`);
   writeWhole(join(generation, 'manifest.json'), listing, access, access.fileMode);
-  settleDirectory(generation, access);
+  settleDirectory(generation, access, passage);
   const link = join(home, `.current-${n}`);
   fs.rmSync(link, { force: true });
   fs.symlinkSync(`gen-${n}`, link);
@@ -94,18 +90,46 @@ function publish(dir: string, publication: Publication, powers: Powers): readonl
   return names;
 }
 
-function makeDirectory(path: string, access: Access): void {
+/**
+ * The reader has to pass through the secrets directory. One that the agent made inside a volume root is
+ * 0750 and given to the first reader's group; any other is the operator's to open.
+ */
+function letPass(dir: string, { reader, readerGroups }: Publication, access: Access, powers: Powers): void {
+  if (reader.uid === powers.uid || reader.uid === 0) return;
+  const { mode, gid } = fs.statSync(dir);
+  if ((mode & 0o001) !== 0) return;
+  if ((mode & 0o010) !== 0 && [reader.gid, ...readerGroups].includes(gid)) return;
+  if ((mode & 0o777) === 0o750 && gid === process.getegid!() && access.gid !== -1) {
+    fs.chownSync(dir, -1, access.gid);
+    return;
+  }
+  throw new Problem('DELIVERY_FAILED', `uid ${reader.uid} cannot pass through ${dir}`, {
+    hint: `chmod 0711 ${dir}, or give it a group that both share`,
+  });
+}
+
+/** Some file is meant for more than the reader and its group: then others must reach it by name. */
+const forOthers = ({ deliveries, mode }: Publication, access: Access): boolean =>
+  deliveries
+    .flatMap(({ files }) => files)
+    .some(
+      (rule) =>
+        ((rule.mode ?? mode ?? 0) & 0o007) !== 0 ||
+        (rule.owner !== undefined && rule.owner.gid !== access.gid),
+    );
+
+function makeDirectory(path: string, access: Access, mode: number): void {
   try {
     fs.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  settleDirectory(path, access);
+  settleDirectory(path, access, mode);
 }
 
-function settleDirectory(path: string, access: Access): void {
+function settleDirectory(path: string, access: Access, mode: number): void {
   if (access.gid !== -1) fs.chownSync(path, -1, access.gid);
-  fs.chmodSync(path, 0o750);
+  fs.chmodSync(path, mode);
 }
 
 /** A full tmpfs leaves a truncated file: the size is checked before anything points at it. */

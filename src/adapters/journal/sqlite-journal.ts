@@ -3,7 +3,6 @@
 // sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share one transaction, and a
 // failed one leaves nothing behind.
 
-import { DatabaseSync } from 'node:sqlite';
 import type { Entry, Fact } from '../../domain/fact.ts';
 import type { GrantId, TaskId } from '../../domain/ids.ts';
 import type { Moment } from '../../domain/instant.ts';
@@ -49,6 +48,8 @@ interface Waiting {
  */
 export function openJournal(path: string, bootId: string): Journal & { close(): void } {
   const db = attempt(path, () => {
+    // Loaded here: as an import it would keep every command from running on a Node that lacks it.
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
     const opened = new DatabaseSync(path);
     opened.exec(SCHEMA);
     return opened;

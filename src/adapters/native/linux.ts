@@ -113,10 +113,11 @@ const MAX_EVENTS = 256;
 export const epollCreate = (): number => check('epoll_create1', c.epollCreate(EPOLL_CLOEXEC));
 export const eventfd = (): number => check('eventfd', c.eventfd(0, EPOLL_CLOEXEC));
 
-export function epollAdd(epoll: number, fd: number): void {
+/** `tag` (32 bits) comes back from epollWait: a descriptor's number may be given out again, a tag is not. */
+export function epollAdd(epoll: number, fd: number, tag: number): void {
   const event = Buffer.alloc(EVENT_SIZE);
   event.writeUInt32LE(EPOLLIN, 0);
-  event.writeUInt32LE(fd, DATA_OFFSET);
+  event.writeUInt32LE(tag, DATA_OFFSET);
   check('epoll_ctl', c.epollCtl(epoll, EPOLL_CTL_ADD, fd, event));
 }
 
@@ -124,7 +125,7 @@ export function epollRemove(epoll: number, fd: number): void {
   check('epoll_ctl', c.epollCtl(epoll, EPOLL_CTL_DEL, fd, Buffer.alloc(EVENT_SIZE)));
 }
 
-/** Waits on a thread of libuv's pool until descriptors are readable; resolves with them. */
+/** Waits on a thread of libuv's pool until descriptors are readable; resolves with their tags. */
 export function epollWait(epoll: number): Promise<number[]> {
   const events = Buffer.alloc(EVENT_SIZE * MAX_EVENTS);
   return new Promise((resolve, reject) => {

@@ -6,18 +6,28 @@ import { Problem } from '../../domain/problem.ts';
 import type { Liveness } from '../../ports/liveness.ts';
 import * as linux from '../native/linux.ts';
 
+const WAKE = 0;
+
+interface Watched {
+  readonly pidfd: number;
+  readonly gone: () => void;
+}
+
 export function openLiveness(): Liveness & { close(): void } {
   const epoll = linux.epollCreate();
   const wake = linux.eventfd();
-  linux.epollAdd(epoll, wake);
-  const watches = new Map<number, () => void>();
+  linux.epollAdd(epoll, wake, WAKE);
+  const watches = new Map<number, Watched>();
+  let lastTag = WAKE;
   let closed = false;
   let waiting = false;
 
-  function drop(pidfd: number): void {
-    if (!watches.delete(pidfd)) return;
-    linux.epollRemove(epoll, pidfd);
-    closeSync(pidfd);
+  function drop(tag: number): void {
+    const watched = watches.get(tag);
+    if (watched === undefined) return;
+    watches.delete(tag);
+    linux.epollRemove(epoll, watched.pidfd);
+    closeSync(watched.pidfd);
   }
 
   // A thread of the pool waits only while something is watched.
@@ -25,11 +35,10 @@ export function openLiveness(): Liveness & { close(): void } {
     if (waiting) return;
     waiting = true;
     while (!closed && watches.size > 0) {
-      for (const fd of await linux.epollWait(epoll)) {
-        const gone = watches.get(fd);
-        if (gone === undefined) continue;
-        drop(fd);
-        gone();
+      for (const tag of await linux.epollWait(epoll)) {
+        const watched = watches.get(tag);
+        drop(tag);
+        watched?.gone();
       }
     }
     waiting = false;
@@ -55,14 +64,16 @@ export function openLiveness(): Liveness & { close(): void } {
         closeSync(pidfd);
         throw error;
       }
-      watches.set(pidfd, gone);
-      linux.epollAdd(epoll, pidfd);
+      lastTag += 1;
+      const tag = lastTag;
+      watches.set(tag, { pidfd, gone });
+      linux.epollAdd(epoll, pidfd, tag);
       void wait();
-      return { close: () => drop(pidfd) };
+      return { close: () => drop(tag) };
     },
     close() {
       closed = true;
-      for (const pidfd of [...watches.keys()]) drop(pidfd);
+      for (const tag of [...watches.keys()]) drop(tag);
       if (waiting) writeSync(wake, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
       else {
         closeSync(epoll);

@@ -1,7 +1,7 @@
 // Owns profiles_dir: every *.yaml is a profile, watched (chokidar). Invariant: a file that cannot be
 // used never replaces one that could.
 
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { watch } from 'chokidar';
 import type { Profile } from '../../domain/profile.ts';
@@ -27,7 +27,7 @@ export function readProfile(file: string): Profile {
   return toProfile(readYaml(file, schema));
 }
 
-/** Every profile file of the directory, in order. @throws SettingsFault when the directory cannot be read */
+/** Every profile file of the directory, in order; none when it does not exist yet. @throws SettingsFault */
 export function profileFiles(dir: string): string[] {
   try {
     return readdirSync(dir)
@@ -36,6 +36,7 @@ export function profileFiles(dir: string): string[] {
       .map((name) => join(dir, name));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return [];
     throw new SettingsFault(`profiles_dir ${dir} cannot be read (${code}): make it and put profiles there`);
   }
 }
@@ -51,6 +52,7 @@ function load(file: string, sink: ProfileSink): void {
 
 /** Loads all profiles now and follows every change; returns how to stop. @throws SettingsFault */
 export function followProfiles(dir: string, sink: ProfileSink): () => Promise<void> {
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
   for (const file of profileFiles(dir)) load(file, sink);
   const watcher = watch(dir, {
     depth: 0,

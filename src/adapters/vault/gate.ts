@@ -1,28 +1,79 @@
-// Owns how many requests are at Vault at once. Invariant: never more than the limit, and among those
-// that wait, revocations go before renewals, renewals before starts.
+// Owns how many requests are at Vault at once. Invariant: never more than the limit; among those that
+// wait, revocations go before renewals, renewals before starts; and no engine may take so many places
+// that, frozen, it starves the others: starts are never cut off, so they may hang for long.
 
-/** Lower goes first. */
-export const URGENCY = { revoke: 0, renew: 1, start: 2 } as const;
+/** Lower goes first. The session, on which every task hangs, waits for nobody. */
+export const URGENCY = { session: -1, revoke: 0, renew: 1, start: 2 } as const;
 export type Urgency = (typeof URGENCY)[keyof typeof URGENCY];
 
+/** By urgency: the share of all places, and the share that one lane (one engine) may hold. */
+const SHARES = [
+  { all: 1, lane: 0.5 },
+  { all: 0.9, lane: 0.4 },
+  { all: 0.75, lane: 0.25 },
+] as const;
+
+interface Waiting {
+  readonly lane: string;
+  readonly enter: () => void;
+}
+
 export class Gate {
-  readonly #waiting: (() => void)[][] = [[], [], []];
+  readonly #places: number;
+  readonly #waiting: Waiting[][] = SHARES.map(() => []);
+  readonly #running = SHARES.map(() => 0);
+  readonly #inLane = SHARES.map(() => new Map<string, number>());
   #free: number;
 
-  constructor(limit: number) {
-    this.#free = limit;
+  constructor(places: number) {
+    this.#places = places;
+    this.#free = places;
   }
 
-  async through<T>(urgency: Urgency, run: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting[urgency]!.push(resolve));
+  /** Runs when there is a place. `lane` names what the request waits for at Vault: the mount. */
+  async through<T>(urgency: Urgency, lane: string, run: () => Promise<T>): Promise<T> {
+    if (urgency === URGENCY.session) return run();
+    if (this.#admits(urgency, lane)) this.#enter(urgency, lane);
+    else await new Promise<void>((enter) => this.#waiting[urgency]!.push({ lane, enter }));
     try {
       return await run();
     } finally {
-      // A place is handed over, not freed, so that nobody slips in between.
-      const next = this.#waiting.find((queue) => queue.length > 0)?.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      this.#free += 1;
+      this.#running[urgency]! -= 1;
+      const inLane = this.#inLane[urgency]!;
+      const left = inLane.get(lane)! - 1;
+      if (left === 0) inLane.delete(lane);
+      else inLane.set(lane, left);
+      this.#admitNext();
+    }
+  }
+
+  #admits(urgency: number, lane: string): boolean {
+    const share = SHARES[urgency]!;
+    const room = (part: number) => Math.max(1, Math.floor(this.#places * part));
+    return (
+      this.#free > 0 &&
+      this.#running[urgency]! < room(share.all) &&
+      (this.#inLane[urgency]!.get(lane) ?? 0) < room(share.lane)
+    );
+  }
+
+  #enter(urgency: number, lane: string): void {
+    this.#free -= 1;
+    this.#running[urgency]! += 1;
+    const inLane = this.#inLane[urgency]!;
+    inLane.set(lane, (inLane.get(lane) ?? 0) + 1);
+  }
+
+  /** Entered here, not by whoever waited, so that nobody slips in between. */
+  #admitNext(): void {
+    for (const [urgency, queue] of this.#waiting.entries()) {
+      const next = queue.findIndex(({ lane }) => this.#admits(urgency, lane));
+      if (next === -1) continue;
+      const [{ lane, enter }] = queue.splice(next, 1) as [Waiting];
+      this.#enter(urgency, lane);
+      enter();
+      return;
     }
   }
 }

@@ -30,7 +30,7 @@ export type Login = () => Promise<LoginToken>;
 
 export function loginWith(auth: AuthOptions, requests: Requests): Login {
   if (auth.method === 'token_file') {
-    return async () => ({ token: readCredential('vault.auth.path', auth.tokenFile), ours: false });
+    return async () => ({ token: readCredential('vault.auth.token_file', auth.tokenFile), ours: false });
   }
   // A wrapping token works once: what came out of it must serve later logins of this process.
   let unwrapped: Secret | null = null;
@@ -39,7 +39,7 @@ export function loginWith(auth: AuthOptions, requests: Requests): Login {
     if (auth.secretIdWrapped && unwrapped === null) unwrapped = await unwrap(auth.secretIdFile, requests);
     const secretId = unwrapped ?? readCredential('vault.auth.secret_id_file', auth.secretIdFile);
     const path = `auth/${auth.mount}/login`;
-    const reply = await requests.issue('POST', path, null, URGENCY.start, {
+    const reply = await requests.call('POST', path, null, URGENCY.session, {
       role_id: text(roleId),
       secret_id: text(secretId),
     });
@@ -58,7 +58,7 @@ export function loginWith(auth: AuthOptions, requests: Requests): Login {
 /** Unwraps a secret id (developer.hashicorp.com/vault/docs/concepts/response-wrapping) and deletes the file. */
 async function unwrap(file: string, requests: Requests): Promise<Secret> {
   const wrapping = readCredential('vault.auth.secret_id_file', file);
-  const lookup = (await requests.call('POST', 'sys/wrapping/lookup', null, URGENCY.start, {
+  const lookup = (await requests.call('POST', 'sys/wrapping/lookup', null, URGENCY.session, {
     token: text(wrapping),
   })) as { data?: { creation_path?: unknown } };
   const origin = lookup.data?.creation_path;
@@ -69,7 +69,7 @@ async function unwrap(file: string, requests: Requests): Promise<Secret> {
       'somebody may have replaced it: make a new wrapped secret id and look into it',
     );
   }
-  const reply = (await requests.issue('POST', 'sys/wrapping/unwrap', wrapping, URGENCY.start)) as {
+  const reply = (await requests.issue('POST', 'sys/wrapping/unwrap', wrapping, URGENCY.session)) as {
     data?: { secret_id?: unknown };
   };
   const secretId = reply.data?.secret_id;

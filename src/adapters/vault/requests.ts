@@ -6,7 +6,7 @@ import { Problem } from '../../domain/problem.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
 import { vaultName } from '../../schema/scalars.ts';
-import type { Urgency } from './gate.ts';
+import { URGENCY, type Urgency } from './gate.ts';
 import type { CallOptions, Transport } from './transport.ts';
 
 export interface Requests {
@@ -33,6 +33,8 @@ export function openRequests(options: {
   readonly address: string;
   readonly namespace?: string;
   readonly timeoutMs: number;
+  /** The session must be renewed several times a leash, so one attempt may not take it all. */
+  readonly sessionTimeoutMs: number;
 }): Requests {
   const client = nodeVault({
     endpoint: options.address,
@@ -55,8 +57,10 @@ export function openRequests(options: {
   }
 
   return {
-    call: (method, path, token, urgency, body) =>
-      send({ method, path: `/${path}`, urgency, limitMs: options.timeoutMs, ...json(body) }, token),
+    call: (method, path, token, urgency, body) => {
+      const limitMs = urgency === URGENCY.session ? options.sessionTimeoutMs : options.timeoutMs;
+      return send({ method, path: `/${path}`, urgency, limitMs, ...json(body) }, token);
+    },
     issue: (method, path, token, urgency, body) =>
       send({ method, path: `/${path}`, urgency, ...json(body) }, token),
   };

@@ -47,8 +47,9 @@ export async function readSecret(
 
 /** What a certificate without a lease says of its own end (pki: `expiration`, Unix seconds). */
 function lifetime(data: Readonly<Record<string, unknown>>): number | null {
-  const end = data.expiration;
-  return typeof end === 'number' ? Math.max(0, end * 1000 - Date.now()) : null;
+  const { certificate, serial_number: serial, expiration: end } = data;
+  const isCertificate = typeof certificate === 'string' && typeof serial === 'string';
+  return isCertificate && typeof end === 'number' ? Math.max(0, end * 1000 - Date.now()) : null;
 }
 
 /** KV version 2 wraps the secret in data and metadata (api-docs/secret/kv/kv-v2). */

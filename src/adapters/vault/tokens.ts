@@ -36,7 +36,8 @@ export async function openSession(
   const { token: loginToken, ours } = await login();
   const line = { method: 'POST', path: `auth/token/create/${options.sessionRole}` };
   try {
-    const auth = tokenReply(line, await requests.issue('POST', line.path, loginToken, URGENCY.start, {}));
+    // Cut off at the time limit: a session whose making nobody saw end has no tasks and ends by its leash.
+    const auth = tokenReply(line, await requests.call('POST', line.path, loginToken, URGENCY.session, {}));
     const session = new Secret(Buffer.from(auth.client_token));
     const leash = wholeSeconds(options.leashMs);
     const wrong =
@@ -50,7 +51,7 @@ export async function openSession(
               ? `a token of ${auth.lease_duration}s where vault.leash is ${leash}s`
               : null;
     if (wrong !== null) {
-      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.revoke, {}).catch(() => {});
+      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {}).catch(() => {});
       throw brokenContract(
         line,
         `the session role makes ${wrong}`,
@@ -60,7 +61,7 @@ export async function openSession(
     return { token: session, accessor: auth.accessor, ttlMs: auth.lease_duration * 1000 };
   } finally {
     if (ours) {
-      await requests.call('POST', 'auth/token/revoke-self', loginToken, URGENCY.revoke, {}).catch(() => {});
+      await requests.call('POST', 'auth/token/revoke-self', loginToken, URGENCY.session, {}).catch(() => {});
       loginToken[Symbol.dispose]();
     }
   }
@@ -116,5 +117,8 @@ export async function createToken(
   };
 }
 
-const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === new Set(b).size && a.every((item) => b.includes(item));
+/** Vault keeps policy names in lower case. */
+const sameSet = (has: readonly string[], asked: readonly string[]): boolean => {
+  const names = new Set(asked.map((name) => name.toLowerCase()));
+  return has.length === names.size && has.every((name) => names.has(name));
+};

@@ -106,7 +106,7 @@ export function openTransport(options: TransportOptions): Transport {
     const body = call.json === undefined ? null : Buffer.from(JSON.stringify(call.json));
     try {
       const reply = await gate
-        .through(call.urgency, () => exchange(call, body))
+        .through(call.urgency, laneOf(call), () => exchange(call, body))
         .catch((error: unknown) => {
           throw failedRequest(line, origin, error);
         });
@@ -128,7 +128,8 @@ export function openTransport(options: TransportOptions): Transport {
 }
 
 function openConnections(protocol: string, options: TransportOptions): http.Agent {
-  const pool = { keepAlive: true, maxSockets: MAX_REQUESTS, timeout: IDLE_MS };
+  // The gate limits; a limit here would make the session wait behind others.
+  const pool = { keepAlive: true, maxFreeSockets: MAX_REQUESTS, timeout: IDLE_MS };
   if (protocol !== 'https:') return new http.Agent(pool);
   return new https.Agent({
     ...pool,
@@ -139,6 +140,12 @@ function openConnections(protocol: string, options: TransportOptions): http.Agen
     ...(options.clientCertFile === undefined ? {} : { cert: readFileSync(options.clientCertFile) }),
     ...(options.clientKeyFile === undefined ? {} : { key: readFileSync(options.clientKeyFile) }),
   });
+}
+
+/** The mount that the request is for: that of the lease, else of the path. */
+function laneOf({ json, path }: CallOptions): string {
+  const { lease_id: leaseId } = (json ?? {}) as { lease_id?: unknown };
+  return (typeof leaseId === 'string' ? leaseId : path.slice(1)).split('/', 1)[0]!;
 }
 
 /** Nothing is sent before the connection stands, so giving up on that is always safe. */

@@ -21,17 +21,21 @@ export interface VaultOptions extends TransportOptions {
 
 export function connectVault(options: VaultOptions): Vault & { close(): Promise<void> } {
   const transport = openTransport(options);
-  const requests = openRequests({ ...options, transport });
+  const requests = openRequests({
+    ...options,
+    transport,
+    sessionTimeoutMs: Math.min(options.timeoutMs, options.leashMs / 3),
+  });
   const login = loginWith(options.auth, requests);
   return {
     openSession: () => openSession(requests, login, options),
     async renewSession(session) {
       const line = { method: 'POST', path: 'auth/token/renew-self' };
-      const reply = await requests.call('POST', line.path, session, URGENCY.revoke, {});
+      const reply = await requests.call('POST', line.path, session, URGENCY.session, {});
       return tokenReply(line, reply).lease_duration * 1000;
     },
     async closeSession(session) {
-      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.revoke, {});
+      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {});
     },
     createToken: (session, request) => createToken(requests, options.tokenRole, session, request),
     readSecret: (token, ask) => readSecret(requests, token, ask),
