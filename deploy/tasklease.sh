@@ -129,7 +129,14 @@ say_unreachable() {
 say_refused() {
   code=$(member code "$body")
   detail=$(member detail "$body")
-  say "$1 (${code:+$code, }HTTP $status): ${detail:-the agent gave no reason.} $(member hint "$body")"
+  hint=$(member hint "$body")
+  detail=${detail:-the agent gave no reason}
+  case $detail in
+    *[.!?]) detail="$detail " ;;
+    *) detail="$detail; " ;;
+  esac
+  [ -n "$hint" ] || detail=${detail%; }
+  say "$1 (${code:+$code, }HTTP $status): $detail$hint"
 }
 
 # ---- arguments ----

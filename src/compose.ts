@@ -4,8 +4,9 @@
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import {
-  isInMemory,
   privateDirectory,
+  privateMemoryDirectory,
+  safeDirectory,
   secretsDirectory,
   socketDirectory,
 } from './adapters/files/directory.ts';
@@ -18,12 +19,13 @@ import { followProfiles } from './adapters/settings/profile-files.ts';
 import { SettingsFault } from './adapters/settings/yaml-file.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { bootId, groupId, harden, lockDirectory } from './adapters/system/host.ts';
-import { noSessionFile, sessionFile } from './adapters/system/session-file.ts';
+import { sessionFile } from './adapters/system/session-file.ts';
 import { openLog } from './adapters/telemetry/logger.ts';
 import { Metrics } from './adapters/telemetry/metrics.ts';
 import { connectVault, type VaultOptions } from './adapters/vault/vault-client.ts';
 import { Agent } from './engine/agent.ts';
 import { gauges, observe, profileSink } from './engine/observe.ts';
+import type { Files } from './ports/files.ts';
 import type { Telemetry } from './ports/telemetry.ts';
 import type { AgentConfig } from './schema/config.ts';
 import { listenMetrics, listenSocket, type SocketOptions } from './server/http.ts';
@@ -44,8 +46,8 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const metrics = new Metrics();
   const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
   const liveness = openLiveness();
-  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
+  const journal = await openJournalOrSweep(config, files);
   const vault = connectVault(vaultOptions(config, environment));
   const agent = new Agent(
     {
@@ -54,9 +56,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
       files,
       journal,
       liveness,
-      sessionStore: isInMemory(config.runtime_dir)
-        ? sessionFile(join(config.runtime_dir, 'session-token'))
-        : noSessionFile,
+      sessionStore: sessionFile(join(config.runtime_dir, 'session-token')),
       telemetry,
     },
     {
@@ -93,10 +93,21 @@ export async function openAgent({ config, environment }: Settings, version: stri
 }
 
 function prepareDirectories(config: AgentConfig): string {
-  privateDirectory('runtime_dir', config.runtime_dir);
+  privateMemoryDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
+  safeDirectory('profiles_dir', config.profiles_dir, 0o755);
   socketDirectory('socket.path', dirname(config.socket.path));
   return secretsDirectory(config.secrets_dir);
+}
+
+/** Without a journal nothing can be leased, but what an earlier agent left in the files must not stay. */
+async function openJournalOrSweep(config: AgentConfig, files: Files) {
+  try {
+    return openJournal(join(config.state_dir, 'journal.db'), bootId());
+  } catch (error) {
+    await files.sweep(new Set());
+    throw error;
+  }
 }
 
 /** Two agents on one state, runtime or secrets directory would undo each other's work. */

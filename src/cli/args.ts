@@ -127,6 +127,9 @@ export function socketPath(option: string | undefined, env: NodeJS.ProcessEnv = 
   return option || env.TASKLEASE_SOCKET || '/run/tasklease/agent.sock';
 }
 
+/** Whether the command talks to the admin socket. */
+export const asksAdmin = (command: string): boolean => command === 'revoke-all' || command === 'drain';
+
 /** The admin socket: option, environment, default. */
 export function adminSocketPath(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   return option || env.TASKLEASE_ADMIN_SOCKET || '/run/tasklease-private/admin.sock';

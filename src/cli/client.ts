@@ -1,6 +1,7 @@
 // HTTP/1.1 over the agent's Unix socket, for the command line. Invariants: one connection a request, so
 // that a command never keeps the process alive; a failure to reach the agent is always AgentUnreachable.
 
+import { statSync } from 'node:fs';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AgentUnreachable, Refused } from './failure.ts';
 
@@ -157,6 +158,16 @@ export function parseJson(text: string): unknown {
 }
 
 function unreachable(socketPath: string, error: unknown): AgentUnreachable {
-  const code = (error as NodeJS.ErrnoException).code;
-  return new AgentUnreachable(socketPath, typeof code === 'string' ? code : 'ECONNRESET');
+  const { code = 'ECONNRESET' } = error as NodeJS.ErrnoException;
+  const refused = code === 'ECONNREFUSED';
+  return new AgentUnreachable(socketPath, refused && isNoSocket(socketPath) ? 'ENOTSOCK' : code);
+}
+
+/** Linux answers ECONNREFUSED for a file that is no socket as well as for a socket without a listener. */
+function isNoSocket(path: string): boolean {
+  try {
+    return !statSync(path).isSocket();
+  } catch {
+    return false;
+  }
 }

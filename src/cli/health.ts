@@ -6,8 +6,9 @@ import { connect } from './client.ts';
 import { type Command, Exit } from './command.ts';
 import { Refused } from './failure.ts';
 import { healthUsage } from './help.ts';
-import { clean, paint, print } from './output.ts';
+import { clean, paint, print, say } from './output.ts';
 import { fieldsOf, listOf, textOf } from './show.ts';
+import * as voice from './voice.ts';
 
 const TIMEOUT_MS = 5_000;
 
@@ -27,6 +28,10 @@ export const command: Command = {
     if (!ready && reply.status !== 503) throw new Refused(reply.status, reply.text, reply.body);
     if (output === 'table')
       print(ready ? paint('green', 'ready') : ['not ready', ...reasons(reply.body)].map(clean).join('\n'));
+    if (output === 'table') {
+      const { faults } = fieldsOf(fieldsOf(reply.body).profiles);
+      for (const fault of listOf(faults)) say(voice.profileFault(textOf(fault)));
+    }
     return ready ? Exit.ok : Exit.failed;
   },
 };

@@ -12,7 +12,7 @@ const ADMIN = `  --socket PATH        the admin socket; else TASKLEASE_ADMIN_SOC
 const EXITS = 'Exit code: 0 ok, 1 refused or failed, 2 usage, 3 agent not reachable';
 
 const ASKS = `  --profile P          the kind of task, as the operator named it (required)
-  --task ID            the task's id; made from profile and time when left out
+  --task ID            the task's id, for stop, status and events; made from profile and time when left out
   --param K=V          a parameter of the profile; repeat for more
   --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
   --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412`;
@@ -24,17 +24,19 @@ $TASKLEASE_DIR and the task's id in $TASKLEASE_TASK. Signals are forwarded, the 
 
 Example:
   tasklease run --profile report-read --param env=prod --duration 15m -- \\
-    sh -c '. "$TASKLEASE_DIR/db.env"; psql -c "select 1"'
+    sh -c 'set -a; . "$TASKLEASE_DIR/db.env"; psql -c "select 1"'
 
 Options:
 ${ASKS}
-  --assertion-file F   a JWT that the orchestrator signed for this task
   --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
   -h, --help           this text
 
 The task is bound to this process: when it ends, kill -9 included, the lease is revoked; CMD then lives on
 without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline. When someone
 else stops the task, or the agent stays away for 10 s, CMD gets SIGTERM.
+
+When all is well nothing is printed beside CMD's own output. "tasklease stop TASK" shows the receipt again;
+--task gives the task an id that you know.
 
 Exit code: CMD's own (128+n when signal n ended it), 124 when the duration was over, 125 when tasklease
 failed or the task was lost, 126 when CMD is not executable, 127 when it is not found.
@@ -54,7 +56,6 @@ Options:
 ${ASKS}
   --deadline T         the end as a time (RFC 3339), instead of --duration
   --pid N              bind it to process N: when that ends, the task is stopped
-  --assertion-file F   a JWT that the orchestrator signed for this task
 ${CLIENT}
 
 ${EXITS}
@@ -64,7 +65,8 @@ export const stopUsage = `Usage: tasklease stop TASK [options]
        tasklease stop --event TYPE:ID [options]
 
 Stop a task, or all of the caller's tasks of one business event. The files are gone when this answers;
-the answer "closed" means that every lease is proved revoked.
+once nothing is left to revoke, the answer is the receipt: what became of each lease. A stop of a closed task
+shows its receipt again.
 
 Example:
   tasklease stop build-81
@@ -80,7 +82,7 @@ ${EXITS}, 4 revocation still pending
 
 export const statusUsage = `Usage: tasklease status [TASK] [options]
 
-Show the caller's tasks, or one of them with its leases. On the admin socket: everyone's.
+Show the caller's living tasks, or one task with its leases, closed ones too. On the admin socket: everyone's.
 
 Example:
   tasklease status
@@ -109,7 +111,8 @@ ${EXITS}
 
 export const healthUsage = `Usage: tasklease health [options]
 
-Ask the agent whether it can take tasks; made for exec probes.
+Ask the agent whether it can take tasks; made for exec probes. On the admin socket it also warns of
+faulty profiles.
 
 Example:
   tasklease health && echo ready
@@ -136,7 +139,7 @@ ${EXITS}, 4 revocation still pending
 
 export const drainUsage = `Usage: tasklease drain [options]
 
-Before maintenance: take no new task and stop all that run.
+Before maintenance: take no new task and stop all that run. It lasts until the agent is restarted.
 
 Example:
   sudo tasklease drain --wait 1m

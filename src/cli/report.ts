@@ -1,5 +1,6 @@
 // Owns the step from a failure to what the user reads and the exit code (contract section 6).
 
+import { asksAdmin } from './args.ts';
 import { Exit } from './command.ts';
 import { AgentUnreachable, Refused, UsageError } from './failure.ts';
 import { say } from './output.ts';
@@ -12,11 +13,11 @@ export function report(command: string, error: unknown): number {
     return Exit.usage;
   }
   if (error instanceof AgentUnreachable) {
-    say(voice.unreachable(error.socketPath, error.code));
+    say(voice.unreachable(error.socketPath, error.code, asksAdmin(command)));
     return Exit.unreachable;
   }
   if (error instanceof Refused) {
-    say(voice.problem(error.problem));
+    say(voice.problem(error.problem, command));
     return Exit.failed;
   }
   say(voice.unexpected(error instanceof Error ? error.message : String(error)));

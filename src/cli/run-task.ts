@@ -92,6 +92,8 @@ class Guard {
   private readonly run: Run;
   private readonly child: Child;
   private verdict: number | undefined;
+  /** The deadline comes from our own clock and from the agent; the first one counts. */
+  private killed = false;
 
   constructor(run: Run, child: Child) {
     this.run = run;
@@ -125,12 +127,15 @@ class Guard {
   }
 
   private timeUp(): void {
+    if (this.killed) return;
     this.verdict ??= RunExit.timedOut;
     say(voice.run.timeUp(this.run.start.task));
     this.child.terminate();
   }
 
   private deadline(): void {
+    if (this.killed) return;
+    this.killed = true;
     this.verdict ??= RunExit.timedOut;
     say(voice.run.deadline(this.run.start.task));
     this.child.kill('SIGKILL');
@@ -178,7 +183,7 @@ async function stopAndTell(run: Run, heard: boolean, impatient: Promise<void>): 
       if (reply === 'impatient') return say(voice.run.impatient(task));
       if (reply.status === 202) return say(`${voice.pending(task)}\n${voice.pendingNext(task)}`);
       if (reply.status >= 300)
-        return say(voice.problem(new Refused(reply.status, reply.text, reply.body).problem));
+        return say(voice.problem(new Refused(reply.status, reply.text, reply.body).problem, 'run'));
       const unproved = unprovedLeases(reply.body);
       return unproved > 0 ? say(voice.unproved(task, unproved)) : undefined;
     } catch (error) {

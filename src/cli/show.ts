@@ -35,7 +35,8 @@ export function task(value: unknown, now?: number): string {
     ['dir', textOf(fields.dir)],
     ['files', listOf(fields.files).map(textOf).join(' ')],
     ['deadline', fields.deadline === undefined ? '' : instant(fields.deadline, now)],
-    ['problem', problem(fields.problem)],
+    ['closed', fields.closed_at === undefined ? '' : instant(fields.closed_at, now)],
+    ['reason', problem(fields.reason)],
     ...leaseRows(fields.leases, now),
   ];
   return columns(rows.filter((row) => row[1] !== ''));
@@ -44,17 +45,38 @@ export function task(value: unknown, now?: number): string {
 function leaseRows(value: unknown, now?: number): string[][] {
   return listOf(value).map((item) => {
     const lease = fieldsOf(item);
-    const ends = lease.expires_at ?? lease.ends_at;
-    const parts = [
-      textOf(lease.secret),
-      ...(typeof lease.proof === 'string' ? [lease.proof] : []),
-      ...(ends === undefined || ends === null ? [] : [`until ${instant(ends, now)}`]),
-      ...(lease.renewable === true ? ['renewable'] : []),
-      ...(lease.revocable === false ? ['not revocable'] : []),
-    ];
-    return ['lease', parts.join(' ')];
+    const end = typeof lease.proof === 'string' ? ended(lease, now) : living(lease, now);
+    return ['lease', `${textOf(lease.secret)} ${end}`.trim()];
   });
 }
+
+/** A lease of a task that is not closed. */
+function living(lease: Fields, now?: number): string {
+  const ends = textOf(lease.expires_at);
+  if (lease.revocable === false) return notRevocable(ends, now);
+  return [
+    ...(ends === '' ? [] : [`until ${instant(ends, now)}`]),
+    ...(lease.renewable === true ? ['renewable'] : []),
+  ].join(' ');
+}
+
+/** What became of a lease (contract section 4, Receipt). */
+function ended(lease: Fields, now?: number): string {
+  const ends = textOf(lease.ends_at);
+  switch (lease.proof) {
+    case 'revoked':
+      return `revoked at ${textOf(lease.ended_at)}`;
+    case 'expires':
+      return notRevocable(ends, now);
+    case 'unproved':
+      return `not proved revoked, ${ends === '' ? 'its own end is not known' : `ends by itself at ${instant(ends, now)}`}`;
+    default:
+      return textOf(lease.proof);
+  }
+}
+
+const notRevocable = (ends: string, now?: number): string =>
+  `not revocable, ${ends === '' ? 'no end of its own' : `ends at ${instant(ends, now)}`}`;
 
 function event(value: unknown): string {
   const { type, id } = fieldsOf(value);
@@ -93,13 +115,12 @@ export function receipt(value: unknown, now?: number): string {
     voice.state(textOf(fields.state)),
     textOf(fields.outcome),
     ...(typeof exposure === 'number'
-      ? [`${listOf(fields.leases).length} lease(s), exposed for ${exposure} s`]
+      ? [`${voice.leases(listOf(fields.leases).length)}, exposed for ${exposure} s`]
       : []),
   ];
   const rows = listOf(fields.leases).map((item) => {
     const lease = fieldsOf(item);
-    const until = lease.proof === 'expires' ? `until ${instant(lease.ends_at, now)}` : textOf(lease.ended_at);
-    return ['', textOf(lease.secret), textOf(lease.path), textOf(lease.proof), until];
+    return ['', textOf(lease.secret), textOf(lease.path), ended(lease, now)];
   });
   return [head.filter((part) => part !== '').join('  '), ...(rows.length === 0 ? [] : [columns(rows)])].join(
     '\n',
@@ -117,7 +138,8 @@ export function fact(value: unknown): string {
     .map(([key, item]) => [key, plain(item)] as const)
     .filter(([, text]) => text !== '')
     .map(([key, text]) => `${key}=${text}`);
-  return columns([[textOf(at), textOf(name), textOf(type), details.join(' ')]]).trimEnd();
+  const cells = [textOf(at), textOf(name), textOf(type), details.join(' ')];
+  return columns([cells.filter((cell) => cell !== '')]);
 }
 
 function plain(value: unknown): string {

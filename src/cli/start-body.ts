@@ -2,7 +2,6 @@
 // asked for is sent; whether it is allowed is the profile's business, and so is every default.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { readDuration, readEvent, readTaskId } from './args.ts';
 import { UsageError } from './failure.ts';
 import { tryCommand } from './voice.ts';
@@ -14,7 +13,6 @@ export const startOptions = {
   param: { type: 'string', multiple: true },
   duration: { type: 'string' },
   event: { type: 'string' },
-  'assertion-file': { type: 'string' },
 } as const;
 
 export interface StartValues {
@@ -24,7 +22,6 @@ export interface StartValues {
   readonly duration?: string | undefined;
   readonly deadline?: string | undefined;
   readonly event?: string | undefined;
-  readonly 'assertion-file'?: string | undefined;
 }
 
 /** The body of `PUT /v1/tasks/{task}`. */
@@ -34,7 +31,6 @@ export interface StartBody {
   readonly duration?: string;
   readonly deadline?: string;
   readonly event?: { readonly type: string; readonly id: string };
-  readonly assertion?: string;
   readonly bind?: Readonly<Record<string, unknown>>;
 }
 
@@ -66,9 +62,6 @@ export function readStart(command: string, values: StartValues, now: Date = new 
         : { duration: readDuration('--duration', values.duration).text }),
       ...(values.deadline === undefined ? {} : { deadline: values.deadline }),
       ...(values.event === undefined ? {} : { event: readEvent(values.event) }),
-      ...(values['assertion-file'] === undefined
-        ? {}
-        : { assertion: readAssertion(values['assertion-file']) }),
     },
   };
 }
@@ -83,18 +76,6 @@ function readParams(pairs: readonly string[]): Record<string, string> {
   if (twice !== undefined)
     throw new UsageError(`--param ${twice[0]} is given twice`, 'give each parameter once');
   return Object.fromEntries(entries); // own properties, whatever the name
-}
-
-function readAssertion(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new UsageError(
-      `--assertion-file ${file} cannot be read (${code})`,
-      'give a file that holds the JWT',
-    );
-  }
 }
 
 /** `<profile>-<UTC time>-<48 random bits>`: unique, sortable, and a valid task id whatever the profile. */

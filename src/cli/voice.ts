@@ -1,6 +1,8 @@
-// Owns every sentence that a client command says (the help texts are in help.ts). Invariant: an error
-// says what failed, why, and what to do next; no sentence holds a secret.
+// Owns every sentence that a client command says (the help texts are in help.ts, what stands for the API's
+// hints in advice.ts). Invariant: an error says what failed, why, and what to do next; no sentence holds a
+// secret.
 
+import { advice } from './advice.ts';
 import type { Problem } from './failure.ts';
 import { clean, paint, paintError } from './output.ts';
 
@@ -8,11 +10,14 @@ import { clean, paint, paintError } from './output.ts';
 const line = (text: string): string => `${paintError('red', 'tasklease:')} ${text}`;
 const next = (text: string): string => `  ${paintError('dim', 'next:')} ${text}`;
 
-export const problem = (given: Problem): string =>
-  [
+/** @param command the command that was refused */
+export function problem(given: Problem, command: string): string {
+  const hint = advice(given, command);
+  return [
     line(`${clean(given.code)} ${clean(given.detail)}`),
-    ...(given.hint === undefined ? [] : [next(clean(given.hint))]),
+    ...(hint === undefined ? [] : [next(clean(hint))]),
   ].join('\n');
+}
 
 export const usageError = (message: string, correction: string): string =>
   `${line(message)}\n${next(correction)}`;
@@ -26,43 +31,50 @@ export const noCommand = 'no command was given';
 export const tryCommand = (name: string): string => `tasklease ${name} --help`;
 export const listCommands = 'tasklease --help lists the commands';
 
-const whyUnreachable: Readonly<Record<string, readonly [why: string, next: string]>> = {
-  ENOENT: [
+type Socket = { readonly name: string; readonly option: string; readonly access: string };
+
+const WORKLOAD: Socket = {
+  name: "the agent's socket (socket.path in agent.yaml)",
+  option: '--socket or TASKLEASE_SOCKET',
+  access:
+    'join the group that owns it (ls -l shows which: socket.group in agent.yaml), or run as a user who may',
+};
+const ADMIN: Socket = {
+  name: 'the admin socket (admin.sock in runtime_dir of agent.yaml)',
+  option: '--socket or TASKLEASE_ADMIN_SOCKET',
+  access: "run as the agent's user, or as root",
+};
+
+/** By errno: why, and what to do next. */
+const whyUnreachable: Readonly<Record<string, (socket: Socket) => readonly [why: string, next: string]>> = {
+  ENOENT: ({ option }) => [
     'there is no such socket',
-    'start the agent (tasklease agent --config agent.yaml), or name its socket with --socket or TASKLEASE_SOCKET',
+    `start the agent (tasklease agent --config agent.yaml), or name its socket with ${option}`,
   ],
-  ECONNREFUSED: [
+  ECONNREFUSED: () => [
     'the socket is there, but nobody listens: the agent has stopped',
     'start the agent again and read what it logged (journalctl -u tasklease)',
   ],
-  EACCES: [
-    'this user may not open the socket',
-    'join the group that owns it (ls -l shows which: socket.group in agent.yaml), or run as a user who may',
-  ],
-  EPERM: ['this user may not open the socket', 'run as a user who may (ls -l shows who)'],
-  ENOTSOCK: [
-    'that is not a socket',
-    "name the agent's socket (socket.path in agent.yaml) with --socket or TASKLEASE_SOCKET",
-  ],
-  ENOTDIR: [
-    'part of that path is not a directory',
-    "name the agent's socket with --socket or TASKLEASE_SOCKET",
-  ],
-  ENAMETOOLONG: ['a socket path has at most 107 bytes', 'use a shorter path, or a relative one'],
-  EINVAL: ['a socket path has 1 to 107 bytes', 'use a shorter path, or a relative one'],
-  EAGAIN: ['its queue of connections is full', 'try again in a moment'],
-  ETIMEDOUT: [
+  EACCES: ({ access }) => ['this user may not open the socket', access],
+  EPERM: () => ['this user may not open the socket', 'run as a user who may (ls -l shows who)'],
+  ENOTSOCK: ({ name, option }) => ['that is not a socket', `name ${name} with ${option}`],
+  ENOTDIR: ({ name, option }) => ['part of that path is not a directory', `name ${name} with ${option}`],
+  ENAMETOOLONG: () => ['a socket path has at most 107 bytes', 'use a shorter path, or a relative one'],
+  EINVAL: () => ['a socket path has 1 to 107 bytes', 'use a shorter path, or a relative one'],
+  EAGAIN: () => ['its queue of connections is full', 'try again in a moment'],
+  ETIMEDOUT: () => [
     'it did not answer in time',
     'look at what the agent logs (journalctl -u tasklease), then repeat the command',
   ],
-  ECONNRESET: [
+  ECONNRESET: () => [
     'it closed the connection before it had answered',
     "repeat the command: every call is idempotent; the agent's log says why it went away",
   ],
 };
 
-export function unreachable(path: string, code: string): string {
-  const [why, then] = whyUnreachable[code] ?? [
+/** @param admin whether it is the admin socket that the command wants */
+export function unreachable(path: string, code: string, admin: boolean): string {
+  const [why, then] = whyUnreachable[code]?.(admin ? ADMIN : WORKLOAD) ?? [
     `the connection failed with ${code}`,
     'check that the agent runs and that this is its socket',
   ];
@@ -75,7 +87,10 @@ export const pendingNext = (task: string): string =>
   next(`tasklease stop ${task} --wait 5m waits for the proof, tasklease status ${task} shows how it stands`);
 export const pendingAll = next('tasklease status shows which tasks are still stopping');
 export const unproved = (task: string, count: number): string =>
-  `${line(`${task}: ${count} lease(s) could not be proved revoked (the receipt says which)`)}\n${next("ask Vault's administrator to look at the paths in the receipt")}`;
+  `${line(`${task}: ${leases(count)} could not be proved revoked (the receipt says which)`)}\n${next("ask Vault's administrator to look at the paths in the receipt")}`;
+export const leases = (count: number): string => (count === 1 ? '1 lease' : `${count} leases`);
+export const profileFault = (fault: string): string =>
+  `${line(`warning: a profile is faulty: ${clean(fault)}`)}\n${next('correct the file; until then its last good version, if any, is in use')}`;
 export const noTasks = 'no tasks';
 export const nothingToStop = 'no task was running';
 export const awaitsApproval = (task: string): string =>

@@ -154,8 +154,7 @@ function checkParams(profile: Profile, given: Readonly<Record<string, string>>):
 function checkParam(name: string, value: string, rule: ParamRule): void {
   const allowed =
     (rule.enum === undefined || rule.enum.includes(value)) &&
-    // `m` is off and `$` would allow a final newline in other dialects: anchor by (?:…) and test the whole.
-    (rule.pattern === undefined || new RegExp(`^(?:${rule.pattern})$`, 'u').test(value));
+    (rule.pattern === undefined || matches(rule.pattern, value));
   if (!allowed) {
     throw new Problem('SIGNAL_INVALID', `params.${name} has a value that the profile does not allow`, {
       hint: `give ${describe(rule)}`,
@@ -165,6 +164,16 @@ function checkParam(name: string, value: string, rule: ParamRule): void {
     throw new Problem('SIGNAL_INVALID', `params.${name} is not ${SEGMENT_RULE}`, {
       hint: 'choose a value without slashes, blanks or wildcards',
     });
+  }
+}
+
+/** The whole value, not a part of it. Without the u flag where only that takes the pattern (`\-`, `\@`). */
+function matches(pattern: string, value: string): boolean {
+  const whole = `^(?:${pattern})$`;
+  try {
+    return new RegExp(whole, 'u').test(value);
+  } catch {
+    return new RegExp(whole).test(value);
   }
 }
 

@@ -2,7 +2,8 @@
 // before anybody can call, every file on tmpfs belongs to a living grant and every grant that an earlier
 // agent left behind is on its way to be revoked.
 
-import type { Receipt } from '../domain/fact.ts';
+import type { Entry, Receipt } from '../domain/fact.ts';
+import type { Grant } from '../domain/grant.ts';
 import { fold } from '../domain/grant-fold.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
@@ -61,7 +62,7 @@ export class Agent {
     const { clock, journal, files, telemetry } = this.#ports;
     const now = clock.now();
     const sessionEnd = journal.sessionEndsAt();
-    const found = [...journal.openGrants(now).values()].map(fold).filter((grant) => grant !== null);
+    const found = [...journal.openGrants(now).values()].flatMap((entries) => this.#recover(entries));
     const strays = await files.sweep(new Set());
     if (strays.length > 0) {
       telemetry.log('warn', 'removed files that an earlier agent left', { count: strays.length });
@@ -81,6 +82,21 @@ export class Agent {
       .then(() => Promise.all(actors.map((actor) => actor.until(({ state }) => state === 'closed'))))
       .then(() => this.#session.closeOld());
     this.#forget();
+  }
+
+  #recover(entries: readonly Entry[]): Grant[] {
+    try {
+      const grant = fold(entries);
+      return grant === null ? [] : [grant];
+    } catch (error) {
+      // Its token hangs under the session of the agent before this one, which recovery ends.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#ports.telemetry.log('error', 'a grant in the journal is damaged', {
+        grant: entries[0]?.grant,
+        reason,
+      });
+      return [];
+    }
   }
 
   /** As GrantBook.start; `again` for tasks of the configuration, whose ids are never spent. */
@@ -205,8 +221,10 @@ export class Agent {
     if (waitMs <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.#ports.clock.after(waitMs, resolve);
-    void Promise.all(actors.map((actor) => actor.until(({ state }) => state === 'closed'))).then(() =>
-      resolve(),
+    const closed = actors.map((actor) => actor.until(({ state }) => state === 'closed'));
+    Promise.all(closed).then(
+      () => resolve(),
+      () => resolve(),
     );
     await promise;
     cancel();

@@ -16,6 +16,7 @@ import type { Limits } from './limits.ts';
 import type { Ports } from './ports.ts';
 import type { ProfileBook } from './profile-book.ts';
 import { Scheduler } from './scheduler.ts';
+import { answered, drainingProblem } from './start-answer.ts';
 
 export interface Started {
   readonly actor: GrantActor;
@@ -32,9 +33,6 @@ export interface BookOptions {
   /** A start that is not answered within this time is refused. Milliseconds. */
   readonly answerWithinMs: number;
 }
-
-/** A failed start is answered when nothing is left of it, but not later than this. */
-const CLEAN_UP_MS = 5000;
 
 export class GrantBook {
   readonly #options: BookOptions;
@@ -76,11 +74,7 @@ export class GrantBook {
   ): Promise<Started> {
     const living = this.#actors.get(task);
     if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
-    if (this.draining) {
-      throw new Problem('DRAINING', 'the agent is stopping its tasks and takes no new ones', {
-        hint: 'start the task at the next agent',
-      });
-    }
+    if (this.draining) throw drainingProblem();
     if (!again && this.#options.ports.journal.tombstone(task)?.spent === true) {
       throw spent(task, 'it is closed');
     }
@@ -227,25 +221,8 @@ export class GrantBook {
     return actor;
   }
 
-  /** Resolves when the files are there; throws what the start failed with, when nothing is left of it. */
-  async #answered(actor: GrantActor): Promise<void> {
-    const { clock } = this.#options.ports;
-    await actor.until(({ state, wasActive }) => wasActive || state === 'stopping' || state === 'closed');
-    if (actor.grant.wasActive) return;
-    await new Promise<void>((resolve) => {
-      const cancel = clock.after(CLEAN_UP_MS, resolve);
-      void actor
-        .until(({ state }) => state === 'closed')
-        .then(() => {
-          cancel();
-          resolve();
-        });
-    });
-    if (actor.grant.refusal !== null) throw Problem.from(actor.grant.refusal);
-    throw new Problem('TASK_SPENT', `task ${actor.grant.task} was stopped before it became active`, {
-      retryable: true,
-      hint: 'start it again',
-    });
+  #answered(actor: GrantActor): Promise<void> {
+    return answered(actor, this.#options.ports.clock, () => this.draining);
   }
 }
 

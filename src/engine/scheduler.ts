@@ -34,6 +34,7 @@ export class Scheduler {
     const alarm = { at, key };
     this.#due.set(key, alarm);
     this.#push(alarm);
+    this.#compact();
     this.#arm();
   }
 
@@ -41,6 +42,14 @@ export class Scheduler {
     this.#cancel?.();
     this.#due.clear();
     this.#heap.length = 0;
+  }
+
+  /** Replaced alarms would stay until they come up, which may be weeks. */
+  #compact(): void {
+    if (this.#heap.length <= 2 * this.#due.size + 64) return;
+    const living = [...this.#due.values()];
+    this.#heap.length = 0;
+    for (const alarm of living) this.#push(alarm);
   }
 
   #arm(): void {

@@ -8,6 +8,7 @@ import type { Secret } from '../domain/secret.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import { KeptSessions } from './kept-sessions.ts';
 import type { Ports } from './ports.ts';
+import { noAnswer, notLoggedIn, renewedShort, sessionLost } from './session-problems.ts';
 
 const RENEWALS_PER_LEASH = 5;
 /** Vault counts whole seconds, and a renewal takes a moment. */
@@ -30,9 +31,7 @@ export class VaultSession {
   readonly #kept: KeptSessions;
   /** Why the session will end whatever we do. */
   #ending: Problem | null = null;
-  #problem = new Problem('VAULT_UNREACHABLE', 'the agent has not logged in to Vault yet', {
-    hint: 'look at /v1/health?ready for the reason',
-  });
+  #problem = notLoggedIn();
   #failures = 0;
   #fresh = false;
   #lookedAt: Instant = 0;
@@ -108,9 +107,7 @@ export class VaultSession {
   unanswered(): void {
     if (!this.#busy) return;
     this.#failures = Math.max(1, this.#failures);
-    this.#problem = new Problem('VAULT_UNREACHABLE', 'Vault does not answer', {
-      hint: 'look at Vault and at the network; the agent goes on by itself when it answers',
-    });
+    this.#problem = noAnswer();
   }
 
   /** Looks unless the last look is younger than `maxAgeMs`. Resolves when the look is done. */
@@ -185,13 +182,19 @@ export class VaultSession {
       this.#ports.telemetry.count('tasklease_session_renewals_total');
       this.#judge(ttlMs);
     } catch (error) {
-      if (!(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
-      this.#problem = new Problem('VAULT_UNREACHABLE', 'the Vault session of the agent was lost', {
-        hint: 'the agent logs in again; try again in a moment',
-        cause: error,
-      });
+      if (!(await this.#refuses(session, error))) throw error;
+      this.#problem = sessionLost(error);
       this.#lose(session);
     }
+  }
+
+  /** Twice the same 403: one odd answer of something in between must not end every task. */
+  async #refuses(session: Session, error: unknown): Promise<boolean> {
+    if (!(error instanceof VaultFailure) || !error.forbidden) return false;
+    return this.#ports.vault.renewSession(session.token).then(
+      () => false,
+      (again: unknown) => again instanceof VaultFailure && again.forbidden,
+    );
   }
 
   /** Nobody renewed it in time: by now Vault has ended it, or will as soon as it can. */
@@ -214,9 +217,7 @@ export class VaultSession {
       this.#ending = null;
       return;
     }
-    this.#ending = new Problem('VAULT_CONTRACT', `the session was renewed for ${ttlMs / 1000}s only`, {
-      hint: `token_period of the session role must be vault.leash, without a max TTL (vault-policies/session-role.json)`,
-    });
+    this.#ending = renewedShort(ttlMs);
     this.#ports.telemetry.log('error', 'the Vault session reaches a max TTL', {
       detail: this.#ending.message,
     });
@@ -256,5 +257,4 @@ export class VaultSession {
   }
 }
 
-const reason = (error: unknown): Problem =>
-  error instanceof VaultFailure ? error.problem : Problem.of(error);
+const reason = (error: unknown) => (error instanceof VaultFailure ? error.problem : Problem.of(error));

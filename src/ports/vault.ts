@@ -17,13 +17,16 @@ export class VaultFailure extends Error {
   readonly problem: Problem;
   /** Vault answered that there is no such lease or token. */
   readonly missing: boolean;
+  /** Vault answered 403: the token is not good, or not good for this. */
+  readonly forbidden: boolean;
 
-  constructor(kind: FailureKind, problem: Problem, missing = false) {
+  constructor(kind: FailureKind, problem: Problem, missing = false, forbidden = false) {
     super(problem.message, { cause: problem });
     this.name = 'VaultFailure';
     this.kind = kind;
     this.problem = problem;
     this.missing = missing;
+    this.forbidden = forbidden;
   }
 }
 

@@ -23,7 +23,7 @@ const fileName = z
 const pattern = z.string().refine((source) => {
   try {
     // Alone: inside a group, "a)|(b" would be valid and match anything that begins with a.
-    new RegExp(source, 'u');
+    new RegExp(source);
     return true;
   } catch {
     return false;

@@ -1,7 +1,7 @@
 // Owns the sockets: bound with the right mode from the first moment, limits on what a client may cost,
 // the caller known before the first byte is read. Invariant: no TCP here except metrics, read-only.
 
-import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Problem } from '../domain/problem.ts';
@@ -20,6 +20,16 @@ export interface SocketOptions {
 }
 
 const MAX_CONNECTIONS = 4096;
+/** For files, Vault and the admin socket, whatever the workloads do. */
+const RESERVED_DESCRIPTORS = 160;
+const ADMIN_CONNECTIONS = 32;
+
+/** What the limit on descriptors leaves for workloads: getrlimit(2), RLIMIT_NOFILE. */
+function workloadConnections(): number {
+  const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
+  const left = Number(limit ?? MAX_CONNECTIONS) - RESERVED_DESCRIPTORS;
+  return Math.max(4, Math.min(MAX_CONNECTIONS, left));
+}
 
 /** Listens on a Unix socket. The caller holds the lock that makes it the only agent here. */
 export async function listenSocket(service: Service, options: SocketOptions): Promise<Server> {
@@ -32,10 +42,22 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
       );
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  const places = options.admin ? ADMIN_CONNECTIONS : workloadConnections();
+  server.maxConnections = places;
+  const ofUid = new Map<number, number>();
   server.on('connection', (socket) => {
     try {
-      callers.set(socket, options.callerOf(socket, options.admin));
+      const caller = options.callerOf(socket, options.admin);
+      callers.set(socket, caller);
+      // No uid may take all the places.
+      const count = (ofUid.get(caller.uid) ?? 0) + 1;
+      if (!options.admin && count > Math.ceil(places / 2)) return void socket.destroy();
+      ofUid.set(caller.uid, count);
+      socket.once('close', () => {
+        const left = ofUid.get(caller.uid)! - 1;
+        if (left === 0) ofUid.delete(caller.uid);
+        else ofUid.set(caller.uid, left);
+      });
     } catch (error) {
       callers.set(socket, Problem.of(error));
     }
@@ -45,10 +67,7 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
   // Born closed to everybody else, widened afterwards: never wider than it should be.
   const umask = process.umask(0o177);
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.path, resolve);
-    });
+    await listening(server, 'socket', options.path, (done) => server.listen(options.path, done));
   } finally {
     process.umask(umask);
   }
@@ -98,7 +117,7 @@ function refuseRaw(error: NodeJS.ErrnoException, socket: Socket): void {
 
 /**
  * Removes the socket that a killed agent left behind; anything else in its place is not ours to remove.
- * @throws Error when a process still answers there
+ * @throws ListenFault when a process still answers there
  */
 async function removeStale(path: string): Promise<void> {
   try {
@@ -114,15 +133,36 @@ async function removeStale(path: string): Promise<void> {
     });
     probe.on('error', () => resolve(false));
   });
-  if (alive) throw new SocketTaken(path);
+  if (alive) throw new ListenFault('socket', path, Object.assign(new Error(), { code: 'EADDRINUSE' }));
   rmSync(path);
 }
 
-export class SocketTaken extends Error {
-  constructor(path: string) {
-    super(`${path}: another process listens there: stop it, or give this agent a path of its own`);
-    this.name = 'SocketTaken';
+/** A socket of the configuration that cannot be had; the message says which and what to do. */
+export class ListenFault extends Error {
+  constructor(key: string, where: string, error: NodeJS.ErrnoException) {
+    const why: Record<string, string> = {
+      EADDRINUSE: 'is in use: stop what is there, or choose another',
+      EINVAL: 'is not possible: a socket path has at most 107 bytes',
+      ENAMETOOLONG: 'is not possible: a socket path has at most 107 bytes',
+      EACCES: 'may not be used by this uid: choose another, or run as a user who may',
+      EADDRNOTAVAIL: 'is not an address of this host: choose another',
+      ENOTFOUND: 'is not an address of this host: choose another',
+    };
+    super(`${key}: ${where} ${why[error.code ?? ''] ?? `cannot be used (${error.code ?? error.message})`}`);
+    this.name = 'ListenFault';
   }
+}
+
+async function listening(
+  server: Server,
+  key: string,
+  where: string,
+  start: (done: () => void) => void,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new ListenFault(key, where, error)));
+    start(resolve);
+  });
 }
 
 /** Prometheus text on TCP, for scrapers that cannot reach the socket. Nothing else is served there. */
@@ -136,9 +176,6 @@ export async function listenMetrics(service: Service, host: string, port: number
     },
   );
   server.maxConnections = 64;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
+  await listening(server, 'metrics.listen', `${host}:${port}`, (done) => server.listen(port, host, done));
   return server;
 }

@@ -3,6 +3,7 @@
 // and never in the tests. Ends non-zero when a bar is missed. `npm run bench [-- CYCLES]`.
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
+import { availableParallelism, loadavg } from 'node:os';
 import { releaseChildren } from '../../src/dev/children.ts';
 import type { Json } from '../harness/socket-api.ts';
 import { pause, until } from '../harness/until.ts';
@@ -179,6 +180,10 @@ const compare = async (world: World, kind: Kind): Promise<void> => {
   }
 };
 
+const [busy = 0] = loadavg();
+console.log(
+  `${availableParallelism()} cores, load ${busy.toFixed(1)}${busy > 0.7 ? ': others work here too, figures will be too high' : ''}`,
+);
 const world = await createWorld({ config: { log: { level: 'warn' } } });
 try {
   const firstAnswers: number[] = [];

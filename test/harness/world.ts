@@ -25,9 +25,6 @@ import { call, type Json, type OpenReply, openCall, type Reply, sendRaw } from '
 import { untilEmpty } from './until.ts';
 import { type SeenToken, secretLeases, taskTokens } from './vault-lists.ts';
 
-/** The agent's mark on its secrets directory; it holds nothing and belongs to no task. */
-const MARKER = '.tasklease';
-
 export type WorldOptions = {
   storage?: 'inmem' | 'file';
   /** The session role's period, as Vault and agent.yaml write it. */
@@ -80,7 +77,7 @@ export type World = {
   pgRoles(): Promise<string[]>;
   vaultLeases(): Promise<string[]>;
   taskTokens(): Promise<SeenToken[]>;
-  /** Names in the secrets directory that belong to tasks. */
+  /** Whatever lies in the secrets directory. */
   taskDirs(): string[];
   /** A delivered file's text. */
   file(task: string, name: string): Promise<string>;
@@ -219,8 +216,7 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
         ),
       vaultLeases: () => secretLeases(world.vault),
       taskTokens: () => taskTokens(world.vault),
-      taskDirs: () =>
-        existsSync(paths.secrets) ? readdirSync(paths.secrets).filter((name) => name !== MARKER) : [],
+      taskDirs: () => (existsSync(paths.secrets) ? readdirSync(paths.secrets) : []),
       file: (task, name) => readFile(join(paths.secrets, task, 'current', name), 'utf8'),
       untilNothingLeft: async (withinMs = 45_000) => {
         await untilEmpty('Vault holds no lease', world.vaultLeases, withinMs);

@@ -1,7 +1,7 @@
 // Owns the safety of directories: made with the right mode, on the right file system, out of reach of
 // others. Invariant: what passes here can be changed by root and the agent only.
 
-import { chmodSync, lstatSync, mkdirSync, type Stats, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Problem } from '../../domain/problem.ts';
 
@@ -37,12 +37,32 @@ export function socketDirectory(name: string, path: string): void {
 /** A directory that only the agent may even look into; one of ours that is wider is narrowed. */
 export function privateDirectory(name: string, path: string): void {
   safeDirectory(name, path, 0o700);
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch {
+    throw unsafe(
+      name,
+      `${path} cannot be written by uid ${process.geteuid?.()}`,
+      `chown it to the agent's uid`,
+    );
+  }
   const stat = look(name, path);
   if ((stat.mode & 0o077) === 0) return;
   if (stat.uid !== process.geteuid?.()) {
     throw unsafe(name, `${path} is open to others (mode ${octal(stat)})`, `chmod 0700 ${path}`);
   }
   chmodSync(path, 0o700);
+}
+
+/** A private directory that a reboot empties. */
+export function privateMemoryDirectory(name: string, path: string): void {
+  privateDirectory(name, path);
+  if (isInMemory(path)) return;
+  throw unsafe(
+    name,
+    `${path} is not on tmpfs or ramfs, so the session token would reach a disk`,
+    'give a directory under /run or another tmpfs',
+  );
 }
 
 /**

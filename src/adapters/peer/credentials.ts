@@ -7,6 +7,28 @@ import { Problem } from '../../domain/problem.ts';
 import type { Caller } from '../../domain/task-spec.ts';
 import { peerCredentials, peerGroups } from '../native/linux.ts';
 
+/** Process ids of a process, one for each pid namespace it is in, proc_pid_status(5). */
+const pidDepth = (pid: number | 'self'): number =>
+  /^NSpid:\s+(.+)$/m
+    .exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+    ?.trim()
+    .split(/\s+/).length ?? 1;
+
+const ownDepth = pidDepth('self');
+
+/**
+ * False for a caller in a pid namespace inside ours (a container, seen from the host): the pids it speaks of
+ * are not those that we see. A caller that is gone already cannot bind anything either.
+ */
+function sharesPidNamespace(pid: number): boolean {
+  if (pid === 0) return false;
+  try {
+    return pidDepth(pid) === ownDepth;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * In a user namespace that does not map every uid, the kernel shows unmapped peers as the overflow uid, so
  * it names nobody there; null on a host, where 65534 is a user like others (user_namespaces(7)).
@@ -27,7 +49,7 @@ export function callerOf(socket: Socket, admin: boolean): Caller {
     const { pid, uid, gid } = peerCredentials(fd);
     if (uid === overflowUid)
       throw new Error(`uid ${uid} stands for every uid that this user namespace lacks`);
-    return { uid, gid, pid, groups: peerGroups(fd), admin };
+    return { uid, gid, pid: sharesPidNamespace(pid) ? pid : 0, groups: peerGroups(fd), admin };
   } catch (cause) {
     throw new Problem('IDENTITY_REJECTED', 'the kernel did not say who is calling', {
       cause,

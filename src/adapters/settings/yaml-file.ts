@@ -2,7 +2,7 @@
 // what to do; duplicate keys and unknown ones are faults.
 
 import { readFileSync } from 'node:fs';
-import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { firstIssue } from '../../schema/signal.ts';
 
@@ -29,17 +29,26 @@ export function readYaml<S extends z.ZodType>(file: string, schema: S): z.output
 /** @throws SettingsFault */
 export function parseYaml<S extends z.ZodType>(file: string, text: string, schema: S): z.output<S> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, maxAliasCount: 10 } as object);
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const error = document.errors[0] ?? document.warnings[0];
   if (error !== undefined) {
     const { line } = lines.linePos(error.pos[0]);
     throw new SettingsFault(`${file}:${line}: ${error.message.split('\n')[0]}`);
   }
-  const parsed = schema.safeParse(document.toJS() ?? {});
+  const parsed = schema.safeParse(plain(file, document) ?? {});
   if (parsed.success) return parsed.data;
   const { path, message } = firstIssue(parsed.error);
   const line = lineOf(document.contents as Node | null, path, lines);
   throw new SettingsFault(`${file}:${line}: ${path.length === 0 ? 'the file' : path.join('.')} ${message}`);
+}
+
+/** @throws SettingsFault for a document that would unfold without end */
+function plain(file: string, document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 10 });
+  } catch {
+    throw new SettingsFault(`${file}:1: has too many aliases (*name): write the values out`);
+  }
 }
 
 /** The line of the deepest key on the path that the file has. */

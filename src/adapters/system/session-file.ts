@@ -1,5 +1,5 @@
 // Owns the file that keeps session tokens across a restart of the agent. Invariant: 0600, in a
-// directory that is tmpfs, replaced by rename; on any other file system nothing is ever written.
+// directory that is tmpfs, replaced by rename.
 
 import { closeSync, constants, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { Secret } from '../../domain/secret.ts';
@@ -46,6 +46,3 @@ function lines(bytes: Buffer): Secret[] {
   bytes.fill(0);
   return tokens;
 }
-
-/** For a runtime_dir that is not tmpfs: a restarted agent logs in anew, and old sessions end by the leash. */
-export const noSessionFile: SessionStore = { load: () => [], save: () => {} };

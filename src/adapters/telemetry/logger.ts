@@ -3,6 +3,7 @@
 
 import pino from 'pino';
 import type { Level } from '../../ports/telemetry.ts';
+import { openStderr } from './stderr.ts';
 
 export type Log = (level: Level, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
@@ -12,7 +13,7 @@ const TOKEN = /\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}/g;
 export function openLog(level: Level): Log {
   const logger = pino(
     { level, base: { name: 'tasklease', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
+    openStderr(),
   );
   return (at, message, fields) => logger[at](masked(fields ?? {}), message);
 }

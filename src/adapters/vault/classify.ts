@@ -28,19 +28,18 @@ export function failedReply(
       kind,
       new Problem(code, detail, { hint, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }),
       missing,
+      status === 403,
     );
   switch (status) {
     case 400: {
       const missing = errors.some((text) => /invalid lease|lease not found|invalid accessor/i.test(text));
-      return fail('refused', 'VAULT_DENIED', 'Vault says what it could not do; look there first', missing);
+      return fail('refused', 'VAULT_DENIED', badRequestHint(line.path), missing);
     }
     case 403:
       return fail(
         'refused',
         'VAULT_DENIED',
-        line.path.startsWith('auth/') || line.path.startsWith('sys/')
-          ? `the agent's own policy must allow ${line.path}: compare vault-policies/session.hcl`
-          : `a policy of the profile must allow ${line.method === 'GET' ? 'read' : 'update'} on ${line.path}`,
+        forbiddenHint(line),
         // Looking up or revoking what is gone is a 403 for accessors in some versions.
         errors.some((text) => /invalid accessor/i.test(text)),
       );
@@ -67,6 +66,34 @@ export function failedReply(
   }
 }
 
+const LOGIN = /^auth\/.+\/login$/;
+const CREATE = /^auth\/token\/create\/(.+)$/;
+
+function badRequestHint(path: string): string {
+  if (LOGIN.test(path))
+    return 'the role id or the secret id is wrong or expired: put new ones into their files';
+  const role = CREATE.exec(path)?.[1];
+  if (role !== undefined) {
+    return `token role ${role} must exist and allow the policies of the profile (allowed_policies_glob)`;
+  }
+  return 'look at what Vault says; the request came from the profile';
+}
+
+function forbiddenHint({ method, path }: RequestLine): string {
+  if (LOGIN.test(path))
+    return 'the credentials are wrong, or Vault has locked the role for a while (sys/locked-users)';
+  const role = CREATE.exec(path)?.[1];
+  if (role !== undefined) {
+    return `the policy of the caller must allow update on ${path} with these parameters: compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;
+  }
+  if (path.startsWith('auth/') || path.startsWith('sys/')) {
+    return `the agent's own policy must allow ${path}: compare vault-policies/session.hcl`;
+  }
+  if (method === 'GET')
+    return `a policy of the profile must allow read on ${path} (KV version 2 has data/ after the mount)`;
+  return `a policy of the profile must allow update on ${path} with these parameters`;
+}
+
 /** Codes of our own: the connection did not stand in time; the reply was larger than any of Vault's. */
 export const NOT_CONNECTED = 'CONNECT_TIMEOUT';
 export const TOO_LARGE = 'REPLY_TOO_LARGE';
@@ -85,10 +112,10 @@ const NOT_SENT = new Set([
 export function failedRequest(line: RequestLine, address: string, cause: unknown): VaultFailure {
   const { code, syscall } = cause as { code?: unknown; syscall?: unknown };
   const reason = typeof code === 'string' ? code : cause instanceof Error ? cause.name : 'an unknown error';
-  const tls = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(reason);
+  const tls = /^(?:EPROTO|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(reason);
   const notSent = tls || syscall === 'connect' || NOT_SENT.has(reason);
   const hint = tls
-    ? 'check vault.ca_file and the name in the certificate of Vault'
+    ? 'check vault.ca_file, the name in the certificate of Vault, and that it speaks TLS there'
     : 'check that Vault runs and that vault.address is right';
   const detail = `${line.method} ${line.path}: ${address} ${notSent ? 'cannot be reached' : 'gave no answer'} (${reason})`;
   return new VaultFailure(

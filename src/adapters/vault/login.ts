@@ -1,7 +1,7 @@
 // Owns how the agent itself logs in to Vault: one function an auth method. Invariant: credentials come
 // from files, never from the environment or the command line; a wrapped secret id is unwrapped once.
 
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { Problem } from '../../domain/problem.ts';
 import { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
@@ -10,15 +10,15 @@ import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import type { Requests } from './requests.ts';
 
-export type AuthOptions =
-  | { readonly method: 'token_file'; readonly tokenFile: string }
-  | {
-      readonly method: 'approle';
-      readonly mount: string;
-      readonly roleIdFile: string;
-      readonly secretIdFile: string;
-      readonly secretIdWrapped: boolean;
-    };
+export type AuthOptions = { readonly method: 'token_file'; readonly tokenFile: string } | AppRoleOptions;
+
+interface AppRoleOptions {
+  readonly method: 'approle';
+  readonly mount: string;
+  readonly roleIdFile: string;
+  readonly secretIdFile: string;
+  readonly secretIdWrapped: boolean;
+}
 
 export interface LoginToken {
   readonly token: Secret;
@@ -34,7 +34,7 @@ export function loginWith(auth: AuthOptions, requests: Requests): Login {
   }
   // A wrapping token works once: what came out of it must serve later logins of this process.
   let unwrapped: Secret | null = null;
-  return async () => {
+  return patiently(auth, async () => {
     const roleId = readCredential('vault.auth.role_id_file', auth.roleIdFile);
     if (auth.secretIdWrapped && unwrapped === null) unwrapped = await unwrap(auth.secretIdFile, requests);
     const secretId = unwrapped ?? readCredential('vault.auth.secret_id_file', auth.secretIdFile);
@@ -52,8 +52,39 @@ export function loginWith(auth: AuthOptions, requests: Requests): Login {
       );
     }
     return { token: new Secret(Buffer.from(parsed.data.auth.client_token)), ours: true };
+  });
+}
+
+/** Vault's default lockout is five wrong logins in 15 minutes (api-docs/system/auth, user_lockout_config). */
+const REFUSED_PAUSE_MS = 240_000;
+
+/** What was refused is refused again: Vault is not asked anew until a file changes or some minutes pass. */
+function patiently(auth: AppRoleOptions, login: Login): Login {
+  let refusal: { failure: VaultFailure; files: string; until: number } | null = null;
+  return async () => {
+    const files = fingerprint([auth.roleIdFile, auth.secretIdFile]);
+    if (refusal !== null && refusal.files === files && performance.now() < refusal.until)
+      throw refusal.failure;
+    try {
+      refusal = null;
+      return await login();
+    } catch (failure) {
+      if (failure instanceof VaultFailure && failure.kind === 'refused') {
+        refusal = { failure, files, until: performance.now() + REFUSED_PAUSE_MS };
+      }
+      throw failure;
+    }
   };
 }
+
+/** The files as they are now: another text when one of them was replaced. */
+const fingerprint = (files: readonly string[]): string =>
+  files
+    .map((file) => {
+      const stat = statSync(file, { throwIfNoEntry: false });
+      return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`;
+    })
+    .join(' ');
 
 /** Unwraps a secret id (developer.hashicorp.com/vault/docs/concepts/response-wrapping) and deletes the file. */
 async function unwrap(file: string, requests: Requests): Promise<Secret> {

@@ -199,7 +199,7 @@ export class SimVault implements Vault {
 const secretOf = (value: string): Secret => new Secret(Buffer.from(value));
 
 const failure = (kind: FailureKind, code: ProblemCode, detail: string, missing = false): VaultFailure =>
-  new VaultFailure(kind, new Problem(code, detail, { hint: 'simulated' }), missing);
+  new VaultFailure(kind, new Problem(code, detail, { hint: 'simulated' }), missing, /\b403\b/.test(detail));
 const refused = (status: number, said: string, missing = false): VaultFailure =>
   failure('refused', 'VAULT_DENIED', `${status}: ${said}`, missing);
 const unknown = (detail: string): VaultFailure => failure('unknown', 'VAULT_UNREACHABLE', detail);

@@ -13,8 +13,8 @@ afterEach(() => agent[Symbol.asyncDispose]());
 const cli = (...args: string[]) =>
   tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
 const stopping = { task: 't1', state: 'stopping', profile: 'report-read' };
-const refused = problem(404, 'TASK_UNKNOWN', 'there is no task t1', 'look at tasklease status');
-const told = 'tasklease: TASK_UNKNOWN there is no task t1\n  next: look at tasklease status\n';
+const refused = problem(404, 'TASK_UNKNOWN', 'there is no task t1', 'list your tasks with GET /v1/tasks');
+const told = 'tasklease: TASK_UNKNOWN there is no task t1\n  next: tasklease status lists your tasks\n';
 
 describe('start', () => {
   test('prints the grant: task, state, dir, files, deadline', async () => {
@@ -69,8 +69,8 @@ describe('stop', () => {
   test('waits 30 s for the proof and prints the receipt', async () => {
     const { code, stdout } = await cli('stop', 't1');
     expect(code).toBe(0);
-    expect(stdout).toContain('t1  closed  completed  1 lease(s), exposed for 1.5 s');
-    expect(stdout).toMatch(/db {2}database\/creds\/report-prod {2}revoked/);
+    expect(stdout).toContain('t1  closed  completed  1 lease, exposed for 1.5 s');
+    expect(stdout).toMatch(/db {2}database\/creds\/report-prod {2}revoked at \S+\n$/);
     expect(agent.seen[0]).toMatchObject({ method: 'DELETE', url: '/v1/tasks/t1?wait=30s' });
   });
 
@@ -94,7 +94,7 @@ describe('stop', () => {
     agent.on('DELETE /v1/tasks/*', json(200, receipt('t1', 'unproved')));
     expect(await cli('stop', 't1')).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('t1: 1 lease(s) could not be proved'),
+      stderr: expect.stringContaining('t1: 1 lease could not be proved'),
     });
   });
 
@@ -158,6 +158,14 @@ describe('events', () => {
     });
   });
 
+  test('a fact without a time starts with its task', async () => {
+    agent.on('GET /v1/tasks/*/events', ending({ task: 't1', type: 'grant.closed', outcome: 'completed' }));
+    expect(await cli('events', 't1')).toMatchObject({
+      code: 0,
+      stdout: 't1  grant.closed  outcome=completed\n',
+    });
+  });
+
   test('--output json passes the NDJSON on as it is', async () => {
     agent.on('GET /v1/tasks/*/events', ending(...facts));
     const { stdout } = await cli('events', 't1', '--output', 'json');
@@ -201,6 +209,16 @@ describe('health', () => {
     });
   });
 
+  test('warns of profiles that could not be loaded, where the answer names them', async () => {
+    const profiles = { names: ['a'], faults: ['/etc/tasklease/profiles/b.yaml:3: ttl is missing'] };
+    agent.on('GET /v1/health', json(200, { status: 'ok', profiles }));
+    expect(await cli('health')).toMatchObject({
+      code: 0,
+      stdout: 'ready\n',
+      stderr: expect.stringContaining(`warning: a profile is faulty: ${profiles.faults[0]}\n  next: correct`),
+    });
+  });
+
   test('exits 3 when nobody answers within 5 s', async () => {
     agent.on('GET /v1/health', () => {});
     expect(await cli('health')).toMatchObject({
@@ -222,6 +240,13 @@ describe.each(['revoke-all', 'drain'])('%s', (name) => {
     expect(agent.seen[0]).toMatchObject({ method: 'POST', url: `/v1/${name}?wait=30s` });
   });
 
+  test('not reachable: names the variable that counts for the admin socket', async () => {
+    const { code, stderr } = await tasklease([name], { TASKLEASE_ADMIN_SOCKET: '/nowhere' });
+    expect(code).toBe(3);
+    expect(stderr).toContain('--socket or TASKLEASE_ADMIN_SOCKET');
+    expect(stderr).not.toContain('TASKLEASE_SOCKET');
+  });
+
   test('exits 4 while revocations are pending, 1 when it is refused', async () => {
     agent.on(`POST /v1/${name}`, json(202, { tasks: [stopping] }));
     expect((await cli(name, '--wait', '1s')).code).toBe(4);
@@ -233,7 +258,8 @@ describe.each(['revoke-all', 'drain'])('%s', (name) => {
 describe('the agent is not reachable: exit 3, the path, the reason and the next step', () => {
   test.each([
     ['no socket', '/nowhere/agent.sock', 'there is no such socket', 'start the agent'],
-    ['a file that is no socket', '/etc/passwd', 'nobody listens', 'start the agent'],
+    ['a file that is no socket', '/etc/passwd', 'that is not a socket', 'socket.path in agent.yaml'],
+    ['a directory', '/etc', 'that is not a socket', 'TASKLEASE_SOCKET'],
     ['a path through a file', '/etc/passwd/x', 'not a directory', '--socket'],
     ['a path that is too long', `/${'x'.repeat(200)}`, 'bytes', 'shorter path'],
   ])('%s', async (_what, path, why, next) => {

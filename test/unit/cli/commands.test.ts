@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
+import { parse } from '../../../src/cli/args.ts';
 import { tasklease } from './command-line.ts';
 
 const ours = ['run', 'start', 'stop', 'status', 'events', 'health', 'revoke-all', 'drain'];
@@ -35,6 +36,25 @@ test.each(ours)(
 test('help NAME is NAME --help', async () => {
   const [a, b] = await Promise.all([tasklease(['help', 'stop']), tasklease(['stop', '-h'])]);
   expect(a.stdout).toBe(b.stdout);
+});
+
+test('an example that reads a file of variables exports them', async () => {
+  const { stdout } = await tasklease(['run', '--help']);
+  expect(stdout).toContain(`sh -c 'set -a; . "$TASKLEASE_DIR/db.env"; psql`);
+});
+
+test('parse serves commands outside this folder too: agent --cofig', () => {
+  const options = {
+    config: { type: 'string', default: 'a.yaml' },
+    check: { type: 'boolean', default: false },
+  } as const;
+  expect(parse('agent', ['--check'], options).values).toEqual({ config: 'a.yaml', check: true });
+  expect(() => parse('agent', ['--cofig', 'b.yaml'], options)).toThrow(
+    expect.objectContaining({
+      message: 'agent has no option --cofig; did you mean --config?',
+      next: 'tasklease agent --config b.yaml',
+    }),
+  );
 });
 
 describe('a wrong command line exits 2, names the culprit and shows what to type', () => {
@@ -115,10 +135,10 @@ describe('a wrong command line exits 2, names the culprit and shows what to type
       'one of them',
     ],
     [
-      'an unreadable assertion',
+      'an option of a later version',
       ['start', '--profile', 'p', '--assertion-file', '/no/jwt'],
-      '/no/jwt cannot be read (ENOENT)',
-      'JWT',
+      'start has no option --assertion-file',
+      'tasklease start --help',
     ],
     ['a task id with a slash', ['stop', '../x'], '"../x" is not a task id', 'letter or digit'],
     ['a stop of nothing', ['stop'], 'stop needs a task or an event', 'tasklease stop TASK'],

@@ -1,12 +1,13 @@
 // The small parts of the command line, each alone.
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { advice } from '../../../src/cli/advice.ts';
 import { alarmIn } from '../../../src/cli/alarm.ts';
 import { quote } from '../../../src/cli/args.ts';
 import { exitCodeOf, lookUp } from '../../../src/cli/child.ts';
 import { nearest } from '../../../src/cli/nearest.ts';
 import { colourful, columns } from '../../../src/cli/output.ts';
-import { fact, instant } from '../../../src/cli/show.ts';
+import { fact, instant, receipt, task } from '../../../src/cli/show.ts';
 import { isForegroundGroup } from '../../../src/cli/signals.ts';
 import { makeTaskId, readStart } from '../../../src/cli/start-body.ts';
 
@@ -100,4 +101,94 @@ test('instants say how far away they are', () => {
   expect(instant('2026-11-22T10:15:15Z', now)).toBe('2026-11-22T10:15:15Z (in 15m15s)');
   expect(instant('2026-11-22T09:59:50Z', now)).toBe('2026-11-22T09:59:50Z (10s ago)');
   expect(instant('nonsense', now)).toBe('nonsense');
+});
+
+describe('what became of a lease, in a receipt and in the status of a closed task', () => {
+  const now = Date.parse('2026-11-22T10:00:00Z');
+  const endedAt = '2026-11-22T09:59:50Z';
+  test.each([
+    ['revoked', '2026-11-22T10:15:00Z', `revoked at ${endedAt}`],
+    ['expires', '2026-11-22T10:15:00Z', 'not revocable, ends at 2026-11-22T10:15:00Z (in 15m)'],
+    ['expires', null, 'not revocable, no end of its own'],
+    [
+      'unproved',
+      '2026-11-22T10:15:00Z',
+      'not proved revoked, ends by itself at 2026-11-22T10:15:00Z (in 15m)',
+    ],
+    ['unproved', null, 'not proved revoked, its own end is not known'],
+  ])('%s, its own end %s', (proof, ends_at, words) => {
+    const lease = {
+      secret: 's',
+      path: 'a/b',
+      ended_at: proof === 'revoked' ? endedAt : null,
+      proof,
+      ends_at,
+    };
+    const closed = { task: 't', state: 'closed', closed_at: endedAt, leases: [lease] };
+    expect(receipt(closed, now)).toBe(`t  closed\n  s  a/b  ${words}`);
+    expect(task(closed, now)).toBe(
+      `task    t\nstate   closed\nclosed  ${endedAt} (10s ago)\nlease   s ${words}`,
+    );
+  });
+
+  test('a living task says why it is degraded, and what cannot be revoked', () => {
+    const leases = [{ secret: 's', expires_at: null, renewable: false, revocable: false }];
+    const reason = { code: 'VAULT_SEALED', detail: 'Vault is sealed' };
+    expect(task({ task: 't', state: 'degraded', reason, leases }, now)).toBe(
+      'task    t\nstate   degraded\nreason  VAULT_SEALED Vault is sealed\nlease   s not revocable, no end of its own',
+    );
+  });
+});
+
+describe('advice says what to type, and else what the API says', () => {
+  const schema = 'see GET /v1/openapi.json for the body of a start';
+  const rows: [code: string, detail: string, hint: string, words: string][] = [
+    ['TASK_UNKNOWN', 'there is no task t of yours', 'list your tasks with GET /v1/tasks', 'tasklease status'],
+    ['SIGNAL_INVALID', 'profile p needs a business event', 'add "event": {}', 'add --event TYPE:ID'],
+    [
+      'SIGNAL_INVALID',
+      'event.type is not one that profile p takes',
+      'it takes deploy',
+      'it takes deploy (--event',
+    ],
+    [
+      'SIGNAL_INVALID',
+      'params.env is missing',
+      'give env: one of a, b',
+      'give env: one of a, b (--param env=VALUE)',
+    ],
+    [
+      'SIGNAL_INVALID',
+      'params.x is not a parameter of profile p',
+      'it takes env',
+      'leave out --param x; it takes env',
+    ],
+    ['SIGNAL_INVALID', 'params.env must not be empty', schema, 'correct --param env=VALUE'],
+    [
+      'SIGNAL_INVALID',
+      "duration is further away than the profile's max of 1h",
+      'ask for at most 1h',
+      '(--duration D)',
+    ],
+    ['SIGNAL_INVALID', 'deadline must be an RFC 3339 time', schema, 'give --deadline 20'],
+    [
+      'SIGNAL_INVALID',
+      'deadline is less than 1s away',
+      'give a later time',
+      'give a later time (--deadline T',
+    ],
+    ['SIGNAL_INVALID', 'profile p needs a bind', 'add "bind": {"pid": N}', 'add --pid N'],
+    ['SIGNAL_INVALID', 'bind.pid 7 is not a running process', 'or bind the connection', '--pid takes'],
+    ['SIGNAL_INVALID', 'the body is new', schema, 'tasklease start --help'],
+    ['VAULT_DENIED', 'GET a/b was answered 403', 'a policy must allow read', 'a policy must allow read'],
+  ];
+  test.each(rows)('%s %s', (code, detail, hint, words) => {
+    const said = advice({ code, detail, hint }, 'start');
+    expect(said).toContain(words);
+    expect(said).not.toMatch(/GET|"event"|"bind"/);
+  });
+
+  test('nothing, where the API has no hint', () => {
+    expect(advice({ code: 'INTERNAL', detail: 'x' }, 'start')).toBeUndefined();
+  });
 });

@@ -1,0 +1,44 @@
+// Owns when and how a start is answered. Invariant: a good answer means that the files are there; a bad
+// one comes when nothing is left of the start, or when that cannot be soon because Vault does not answer.
+
+import type { Grant } from '../domain/grant.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { GrantActor } from './grant-actor.ts';
+
+/** A failed start is answered when nothing is left of it, but not later than this. */
+const CLEAN_UP_MS = 5000;
+
+/** Resolves when the files are there. @throws Problem what the start failed with */
+export async function answered(actor: GrantActor, clock: Clock, draining: () => boolean): Promise<void> {
+  await actor.until(({ state, wasActive }) => wasActive || state === 'stopping' || state === 'closed');
+  if (actor.grant.wasActive) return;
+  // When Vault does not answer, the clean-up will not end soon either, and the caller should know why.
+  const cleaned = ({ state, pending }: Grant) =>
+    state === 'closed' || pending.attempts > 0 || (pending.answerBy ?? Infinity) <= clock.now().at;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(CLEAN_UP_MS, resolve);
+  actor.until(cleaned).then(resolve, resolve);
+  await promise;
+  cancel();
+  throw actor.grant.refusal === null ? cutShort(actor.grant, draining()) : Problem.from(actor.grant.refusal);
+}
+
+export const drainingProblem = (): Problem =>
+  new Problem('DRAINING', 'the agent is stopping its tasks and takes no new ones', {
+    hint: 'start the task at the next agent',
+  });
+
+/** What a start is told that was stopped before it became active. */
+function cutShort({ task, outcome }: Grant, draining: boolean): Problem {
+  if (draining) return drainingProblem();
+  if (outcome === 'lost') {
+    return new Problem('SIGNAL_INVALID', `what task ${task} is bound to ended during its start`, {
+      hint: 'bind a process that lives as long as the task',
+    });
+  }
+  return new Problem('TASK_SPENT', `task ${task} was stopped before it became active`, {
+    retryable: true,
+    hint: 'start it again',
+  });
+}
