@@ -40,6 +40,8 @@ export interface RunningAgent {
 /** @throws SettingsFault or Problem with what to do */
 export async function openAgent({ config, environment }: Settings, version: string): Promise<RunningAgent> {
   harden();
+  // Directories and sockets get the modes they are made with, whatever the shell or unit says.
+  process.umask(0o022);
   const log = openLog(config.log.level);
   const secretsDir = prepareDirectories(config);
   takeLocks(config, secretsDir);

@@ -17,6 +17,7 @@ import type { Ports } from './ports.ts';
 import { ProfileBook } from './profile-book.ts';
 import { VaultSession } from './vault-session.ts';
 import { type TaskView, viewOf } from './view.ts';
+import { within } from './within.ts';
 
 export interface AgentOptions {
   readonly leashMs: number;
@@ -217,17 +218,12 @@ export class Agent {
     return actors.map((actor) => this.#stopped(actor));
   }
 
+  /** Waits for the proofs of all, at most `waitMs`. */
   async #closed(actors: readonly GrantActor[], waitMs: number): Promise<void> {
     if (waitMs <= 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#ports.clock.after(waitMs, resolve);
-    const closed = actors.map((actor) => actor.until(({ state }) => state === 'closed'));
-    Promise.all(closed).then(
-      () => resolve(),
-      () => resolve(),
+    await within(this.#ports.clock, waitMs, (signal) =>
+      Promise.allSettled(actors.map((actor) => actor.until(({ state }) => state === 'closed', signal))),
     );
-    await promise;
-    cancel();
   }
 
   #stopped(actor: GrantActor): Stopped {

@@ -76,12 +76,25 @@ export class GrantActor {
     return this.#backlog.length === 0;
   }
 
-  /** Resolves when the condition holds; immediately when it does already. @throws Problem if it never began */
-  async until(condition: (grant: Grant) => boolean): Promise<void> {
-    while (!condition(this.grant)) {
-      if (this.#stillborn !== null) throw this.#stillborn;
-      await new Promise<void>((resolve) => this.#waiters.add(resolve));
-    }
+  /**
+   * Resolves true when the condition holds, or false when `signal` calls the waiting off.
+   * @throws Problem why the grant never began
+   */
+  until(condition: (grant: Grant) => boolean, signal?: AbortSignal): Promise<boolean> {
+    if (this.#stillborn !== null) return Promise.reject(this.#stillborn);
+    if (condition(this.grant)) return Promise.resolve(true);
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const look = () => {
+      if (this.#stillborn !== null) reject(this.#stillborn);
+      else if (signal?.aborted === true) resolve(false);
+      else if (condition(this.grant)) resolve(true);
+      else return;
+      this.#waiters.delete(look);
+      signal?.removeEventListener('abort', look);
+    };
+    this.#waiters.add(look);
+    signal?.addEventListener('abort', look);
+    return promise;
   }
 
   async #drain(): Promise<void> {
@@ -141,9 +154,7 @@ export class GrantActor {
   }
 
   #wake(): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const wake of waiters) wake();
+    for (const look of [...this.#waiters]) look();
   }
 
   #entries(decision: Decision, now: Moment): Entry[] {

@@ -130,10 +130,13 @@ export class GrantBook {
     return tombstone.receipt;
   }
 
-  /** Stops one grant; resolves when its files are gone. */
+  /** Stops one grant; resolves when its files are gone, or could not be removed at the first try. */
   async stop(actor: GrantActor, reason: Outcome, detail?: string): Promise<void> {
     actor.send({ type: 'stopRequested', reason, ...(detail === undefined ? {} : { detail }) });
-    await actor.until(({ state, pending }) => state === 'closed' || pending.erasedAt !== null);
+    await actor.until(
+      ({ state, pending }) =>
+        state === 'closed' || pending.erasedAt !== null || pending.eraseRetryAt !== null,
+    );
   }
 
   /** Puts a recovered grant back and lets it go on. */

@@ -5,6 +5,7 @@ import type { Grant } from '../domain/grant.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantActor } from './grant-actor.ts';
+import { within } from './within.ts';
 
 /** A failed start is answered when nothing is left of it, but not later than this. */
 const CLEAN_UP_MS = 5000;
@@ -16,11 +17,7 @@ export async function answered(actor: GrantActor, clock: Clock, draining: () => 
   // When Vault does not answer, the clean-up will not end soon either, and the caller should know why.
   const cleaned = ({ state, pending }: Grant) =>
     state === 'closed' || pending.attempts > 0 || (pending.answerBy ?? Infinity) <= clock.now().at;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.after(CLEAN_UP_MS, resolve);
-  actor.until(cleaned).then(resolve, resolve);
-  await promise;
-  cancel();
+  await within(clock, CLEAN_UP_MS, (signal) => actor.until(cleaned, signal));
   throw actor.grant.refusal === null ? cutShort(actor.grant, draining()) : Problem.from(actor.grant.refusal);
 }
 

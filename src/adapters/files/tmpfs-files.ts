@@ -30,8 +30,8 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
   return {
     currentDir: (task) => join(dir, task, 'current'),
     async publish(publication) {
-      assertInMemory(dir);
       try {
+        assertInMemory(dir);
         return publish(dir, publication, powers);
       } catch (error) {
         fs.rmSync(join(dir, publication.task, `gen-${publication.n}`), { recursive: true, force: true });
@@ -146,6 +146,11 @@ function writeWhole(path: string, bytes: Buffer, access: Access, mode: number): 
 }
 
 function assertInMemory(dir: string): void {
+  if (!fs.existsSync(dir)) {
+    throw new Problem('TMPFS_UNSAFE', `secrets_dir: ${dir} is gone`, {
+      hint: 'make it again on tmpfs and restart the agent',
+    });
+  }
   if (isInMemory(dir)) return;
   throw new Problem('TMPFS_UNSAFE', `secrets_dir: ${dir} is not on tmpfs or ramfs`, {
     hint: `mount -t tmpfs -o size=16m,mode=0711,noswap tmpfs ${dir}`,
@@ -183,7 +188,7 @@ const looksLikeTask = (path: string): boolean =>
 
 function deliveryProblem(error: unknown, task: TaskId): Problem {
   if (error instanceof Problem) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? 'an unknown error';
+  const code = (error as NodeJS.ErrnoException).code || (error as Error).message;
   const full = code === 'ENOSPC' || code === 'EDQUOT';
   return new Problem('DELIVERY_FAILED', `the files of ${task} could not be written or removed: ${code}`, {
     cause: error,

@@ -61,6 +61,10 @@ export function followProfiles(dir: string, sink: ProfileSink): () => Promise<vo
     awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 25 },
     ignored: (path, stats) => stats?.isFile() === true && !path.endsWith(ENDING),
   });
+  // What was written between the reading above and the watcher's first scan would never be told.
+  watcher.on('ready', () => {
+    for (const file of profileFiles(dir)) load(file, sink);
+  });
   watcher.on('add', (file) => load(file, sink));
   watcher.on('change', (file) => load(file, sink));
   watcher.on('unlink', (file) => sink.remove(nameOf(file)));

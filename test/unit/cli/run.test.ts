@@ -252,15 +252,6 @@ describe('time', () => {
     expect((await run('sh', '-c', 'sleep 0.3; exit 5')).code).toBe(5);
   });
 
-  test('a deadline that the agent and our own clock announce is said once', async () => {
-    agent.on('PUT /v1/tasks/*', json(201, granted('t1', { expiresMs: 900, deadlineMs: 900 })));
-    agent.on('GET /v1/tasks/*/events', stream({ type: 'grant.stopping', reason: 'expired' }));
-    const { code, stderr } = await run('sleep', '20');
-    expect(code).toBe(124);
-    expect(stderr.match(/the deadline has come/g)).toHaveLength(1);
-    expect(stderr).not.toContain('the asked duration is over');
-  });
-
   test('when the agent says the task expired, CMD gets SIGKILL: exit 124', async () => {
     const running = launchRun(...listener());
     await running.printed('up');
