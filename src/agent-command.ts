@@ -2,10 +2,9 @@
 // configuration is one sentence and exit 78 (EX_CONFIG, sysexits.h); nothing is leased before it is right.
 
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { parse } from './cli/args.ts';
 import type { Command } from './cli/command.ts';
 import { Exit } from './cli/command.ts';
-import { UsageError } from './cli/failure.ts';
 import { version } from './cli/version.ts';
 import { Problem } from './domain/problem.ts';
 import type { AgentConfig } from './schema/config.ts';
@@ -61,38 +60,39 @@ export const command: Command = {
   },
 };
 
-function options(args: string[]): { config: string; check: boolean } {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        config: { type: 'string', default: DEFAULT_CONFIG },
-        check: { type: 'boolean', default: false },
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split('. ')[0]!, 'tasklease agent --help');
-  }
-}
+const options = (args: string[]): { config: string; check: boolean } =>
+  parse('agent', args, {
+    config: { type: 'string', default: DEFAULT_CONFIG },
+    check: { type: 'boolean', default: false },
+  }).values;
 
 async function validate(config: AgentConfig, file: string): Promise<number> {
   const { profileFiles, readProfile } = await import('./adapters/settings/profile-files.ts');
   const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
   const { isInMemory } = await import('./adapters/files/directory.ts');
+  const { groupId } = await import('./adapters/system/host.ts');
   const { profiles_dir: profilesDir, secrets_dir: secretsDir } = config;
   const files = profileFiles(profilesDir);
   const faults: string[] = [];
   if (existsSync(secretsDir) && !isInMemory(secretsDir)) {
     faults.push(`${file}: secrets_dir ${secretsDir} is not on tmpfs or ramfs: mount a tmpfs there`);
   }
+  const { group } = config.socket;
+  if (group !== undefined && groupId(group) === null) {
+    faults.push(`${file}: socket.group: there is no group ${group}: make it, or leave the key out`);
+  }
+  const names = new Set<string>();
   for (const path of files) {
     try {
-      readProfile(path);
+      names.add(readProfile(path).name);
     } catch (error) {
       if (!(error instanceof SettingsFault)) throw error;
       faults.push(error.message);
     }
+  }
+  for (const { id, profile } of config.tasks) {
+    if (!names.has(String(profile)))
+      faults.push(`${file}: tasks: ${id} names profile ${profile}, which is not there`);
   }
   if (faults.length > 0) return fail(EX_CONFIG, faults.join('\n'));
   const profiles = `${files.length} ${files.length === 1 ? 'profile' : 'profiles'}`;
