@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import {
   privateDirectory,
   privateMemoryDirectory,
-  safeDirectory,
+  readDirectory,
   secretsDirectory,
   socketDirectory,
 } from './adapters/files/directory.ts';
@@ -97,7 +97,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
 function prepareDirectories(config: AgentConfig): string {
   privateMemoryDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
-  safeDirectory('profiles_dir', config.profiles_dir, 0o755);
+  readDirectory('profiles_dir', config.profiles_dir);
   socketDirectory('socket.path', dirname(config.socket.path));
   return secretsDirectory(config.secrets_dir);
 }

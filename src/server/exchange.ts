@@ -17,19 +17,23 @@ export interface Exchange {
   readonly query: URLSearchParams;
 }
 
+/** Read and thrown away before the refusal, so that the caller gets it instead of a broken pipe. */
+const MAX_THROWN_AWAY = 64 * 1024 * 1024;
+
 /** @throws Problem SIGNAL_INVALID with status 413 over 64 KiB */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY) {
-      throw new Problem('SIGNAL_INVALID', 'the body is larger than 64 KiB', {
-        status: 413,
-        hint: 'a start body needs a few hundred bytes',
-      });
-    }
-    chunks.push(chunk);
+    if (size <= MAX_BODY) chunks.push(chunk);
+    else if (size > MAX_THROWN_AWAY) break;
+  }
+  if (size > MAX_BODY) {
+    throw new Problem('SIGNAL_INVALID', 'the body is larger than 64 KiB', {
+      status: 413,
+      hint: 'a start body needs a few hundred bytes',
+    });
   }
   const bytes = Buffer.concat(chunks);
   try {

@@ -177,3 +177,37 @@ describe('a task token role that breaks the contract', () => {
     await subject.vault.closeSession(session.token);
   });
 });
+
+test('a session policy that allows only the four demands on a task token will do', async () => {
+  const path = 'sys/policies/acl/tasklease-session';
+  const before = (await subject.server.request('GET', path)).body.data!.policy;
+  const policy = `
+    path "auth/token/create/tasklease" {
+      capabilities = ["update"]
+      required_parameters = ["policies", "renewable", "type"]
+      allowed_parameters = { "policies" = [], "ttl" = [], "renewable" = [false], "type" = ["service"] }
+    }
+    path "auth/token/renew-self" { capabilities = ["update"] }
+    path "auth/token/revoke-self" { capabilities = ["update"] }
+    path "auth/token/revoke-accessor" { capabilities = ["update"] }`;
+  await subject.server.request('PUT', path, { policy });
+  try {
+    const vault = subject.connect({});
+    const session = await vault.openSession();
+    const request = {
+      policies: ['tasklease-report-read'],
+      ttlSeconds: 60,
+      displayName: 'report-read',
+      meta: { task: 'tight' },
+    };
+    // Twice: the second goes straight to what worked.
+    for (const _ of [1, 2]) {
+      const { accessor, ttlMs } = await vault.createToken(session.token, request);
+      expect(ttlMs).toBe(60_000);
+      await vault.revokeToken(session.token, accessor);
+    }
+    await vault.closeSession(session.token);
+  } finally {
+    await subject.server.request('PUT', path, { policy: before });
+  }
+});

@@ -27,6 +27,26 @@ export function safeDirectory(name: string, path: string, mode: number): void {
   checkParents(name, path);
 }
 
+/**
+ * A directory that is only read. A read-only mount may have any mode (a Kubernetes ConfigMap is root-owned
+ * 0777); one that can be written must be safe.
+ */
+export function readDirectory(name: string, path: string): void {
+  ensure(name, path, 0o755);
+  if (isReadOnly(path)) return checkOwner(name, path, look(name, path));
+  safeDirectory(name, path, 0o755);
+}
+
+/** access(2): EROFS tells a read-only file system from a lack of rights, for root too. */
+function isReadOnly(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
+}
+
 /** A directory for a socket: volume roots and sticky directories will do, since the name itself is ours. */
 export function socketDirectory(name: string, path: string): void {
   ensure(name, path, 0o755);

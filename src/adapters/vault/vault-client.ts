@@ -8,7 +8,7 @@ import { URGENCY } from './gate.ts';
 import { type AuthOptions, loginWith } from './login.ts';
 import { openRequests } from './requests.ts';
 import { readSecret } from './secrets.ts';
-import { createToken, openSession, tokenReply } from './tokens.ts';
+import { openSession, tokenMaker, tokenReply } from './tokens.ts';
 import { openTransport, type TransportOptions } from './transport.ts';
 
 export interface VaultOptions extends TransportOptions {
@@ -37,7 +37,7 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     async closeSession(session) {
       await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {});
     },
-    createToken: (session, request) => createToken(requests, options.tokenRole, session, request),
+    createToken: tokenMaker(requests, options.tokenRole),
     readSecret: (token, ask) => readSecret(requests, token, ask),
     lookupLease: (session, leaseId) =>
       known(requests.call('POST', 'sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId })),
