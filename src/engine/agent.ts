@@ -77,7 +77,9 @@ export class Agent {
       actor.send({ type: 'stopRequested', reason: 'failed', detail: 'the agent was restarted' });
       actor.send({ type: 'alarm' });
     }
-    await Promise.all(actors.map((actor) => actor.until(({ pending }) => pending.erasedAt !== null)));
+    const settled = (actor: GrantActor) =>
+      actor.until(({ pending }) => pending.erasedAt !== null || pending.eraseRetryAt !== null);
+    await Promise.all(actors.map(settled));
     void this.#session.open();
     void this.#session.opened
       .then(() => Promise.all(actors.map((actor) => actor.until(({ state }) => state === 'closed'))))
@@ -156,6 +158,7 @@ export class Agent {
   /** Takes no new task and stops all. */
   async drain(waitMs: number): Promise<Stopped[]> {
     this.#book.draining = true;
+    this.#ports.telemetry.log('info', 'draining: no new task until a restart');
     return this.revokeAll(waitMs);
   }
 
@@ -204,6 +207,7 @@ export class Agent {
     }
     // The session dies only when nothing hangs under it: revoking it is lazy and proves nothing.
     await this.#session.close(left.length === 0);
+    if (left.length === 0) this.#ports.telemetry.log('info', 'every task is closed and proved; ending');
     this.#book.close();
     return left.length;
   }
@@ -213,7 +217,8 @@ export class Agent {
     reason: 'completed' | 'revoked',
     waitMs: number,
   ): Promise<Stopped[]> {
-    await Promise.all(actors.map((actor) => this.#book.stop(actor, reason)));
+    // One whose start failed meanwhile must not keep the others from being told.
+    await Promise.allSettled(actors.map((actor) => this.#book.stop(actor, reason)));
     await this.#closed(actors, waitMs);
     return actors.map((actor) => this.#stopped(actor));
   }

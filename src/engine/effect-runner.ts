@@ -228,7 +228,8 @@ export class EffectRunner {
 
   #understand(error: unknown): { problem: Problem; kind: VaultFailure['kind'] } {
     if (!(error instanceof VaultFailure)) return { problem: Problem.of(error), kind: 'notDone' };
-    this.#session.suspect();
+    // A plain refusal is about the request; anything else may be about Vault or our session.
+    if (error.forbidden || error.kind !== 'refused') this.#session.suspect();
     return { problem: error.problem, kind: error.kind };
   }
 }
