@@ -25,12 +25,16 @@ const SCHEMA = `
 `;
 
 /**
- * Facts that need no fsync of their own: the next one takes them along. After a power cut every task is
- * stopped anyhow, and what hung under the agent's session is revoked by Vault within the leash.
+ * Facts that need no fsync of their own: the next one takes them along. They survive kill -9, which is what
+ * leaves tokens and leases behind that somebody must end. After a power cut the session that all of them
+ * hang under is gone with the host, and Vault revokes them within the leash; what must not be lost even
+ * then, that an id is spent (delivery.published) and a receipt (grant.closed), is synced.
  */
 const LIGHT: ReadonlySet<Fact['type']> = new Set([
   'grant.accepted',
   'generation.opened',
+  'token.opened',
+  'leases.issued',
   'grant.stopping',
   'leases.known',
 ]);

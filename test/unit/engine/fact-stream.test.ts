@@ -1,0 +1,130 @@
+// Owns the promises of the facts that are told: in order, numbered, to every listener, without the ids and
+// accessors that only Vault and the journal need.
+
+import { expect, test } from 'vitest';
+import type { Fact } from '../../../src/domain/fact.ts';
+import { grantId, type TaskId } from '../../../src/domain/ids.ts';
+import { Problem } from '../../../src/domain/problem.ts';
+import { FactStream, type PublicFact } from '../../../src/engine/fact-stream.ts';
+import { ACCEPTED } from '../domain/samples.ts';
+
+const task = 'build-81' as TaskId;
+const wallMs = Date.UTC(2026, 10, 22, 10);
+const entry = (fact: Fact) => ({ grant: grantId(task, 1), at: 1, wallMs, fact });
+const problem = new Problem('VAULT_UNREACHABLE', 'Vault is away', { hint: 'wait' }).body();
+const CANARY = 'canary-4711';
+
+const told = (fact: Fact): PublicFact => {
+  const stream = new FactStream();
+  let heard: PublicFact | undefined;
+  stream.listen((each) => {
+    heard = each;
+  });
+  stream.tell(task, 1000, entry(fact));
+  return heard!;
+};
+
+const lease = {
+  secret: 'db',
+  path: 'database/creds/report',
+  id: `database/creds/report/${CANARY}`,
+  ttl_ms: 600_000,
+  ends_at: '2026-11-22T10:10:00.000Z',
+  renewable: true,
+  revocable: true,
+};
+
+test.each<[Fact, Record<string, unknown>]>([
+  [{ type: 'generation.opened', n: 2 }, { generation: 2 }],
+  [{ type: 'token.lost', n: 1 }, { generation: 1 }],
+  [
+    { type: 'token.opened', n: 1, accessor: CANARY, ends_at: lease.ends_at },
+    { generation: 1, ends_at: lease.ends_at },
+  ],
+  [
+    { type: 'leases.issued', n: 1, leases: [lease], lost: [] },
+    {
+      generation: 1,
+      leases: [{ secret: 'db', path: lease.path, ends_at: lease.ends_at, revocable: true }],
+    },
+  ],
+  [
+    { type: 'delivery.published', n: 1, files: ['db.env'] },
+    { generation: 1, files: ['db.env'] },
+  ],
+  [
+    {
+      type: 'leases.renewed',
+      n: 1,
+      leases: [{ id: lease.id, ttl_ms: 1, ends_at: lease.ends_at, capped: true }],
+    },
+    { generation: 1, leases: [{ ends_at: lease.ends_at, capped: true }] },
+  ],
+  [
+    { type: 'renewal.failed', n: 1, problem },
+    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+  ],
+  [
+    { type: 'revocation.failed', n: 1, problem },
+    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+  ],
+  [
+    { type: 'grant.refused', problem },
+    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+  ],
+  [
+    { type: 'grant.stopping', reason: 'lost', detail: 'the process ended' },
+    { reason: 'lost', detail: 'the process ended' },
+  ],
+  [{ type: 'files.erased', erased_at: lease.ends_at }, { erased_at: lease.ends_at }],
+  [
+    { type: 'leases.known', n: 1, known: [lease.id], gone: [{ id: CANARY, proof: 'unproved' }] },
+    { generation: 1, known: 1, gone: 1 },
+  ],
+  [
+    { type: 'generation.proved', n: 1, leases: [{ id: lease.id, proof: 'revoked' }] },
+    { generation: 1, leases: 1 },
+  ],
+])('$type: what is told, and no id', (fact, part) => {
+  const heard = told(fact);
+  expect(heard).toEqual({ seq: 1, at: '2026-11-22T10:00:00.000Z', task, type: fact.type, ...part });
+  expect(JSON.stringify(heard)).not.toContain(CANARY);
+});
+
+test('grant.accepted tells profile, event and times, neither params nor owner nor plan', () => {
+  const heard = told(ACCEPTED);
+  expect(heard).toMatchObject({ type: 'grant.accepted', deadline: expect.any(String) });
+  expect(Object.keys(heard).toSorted()).toEqual(
+    ['seq', 'at', 'task', 'type', 'profile', 'event', 'expires_at', 'deadline'].toSorted(),
+  );
+});
+
+test('every listener hears every fact in order, with its owner, until it stops', () => {
+  const stream = new FactStream();
+  const first: [number, number][] = [];
+  const second: [number, number][] = [];
+  const stop = stream.listen(({ seq }, owner) => first.push([seq, owner]));
+  stream.tell(task, 1000, entry({ type: 'generation.opened', n: 1 }));
+  stream.listen(({ seq }, owner) => second.push([seq, owner]));
+  stream.tell(task, 1001, entry({ type: 'generation.opened', n: 2 }));
+  stop();
+  stop();
+  stream.tell(task, 1002, entry({ type: 'generation.opened', n: 3 }));
+  expect(first).toEqual([
+    [1, 1000],
+    [2, 1001],
+  ]);
+  expect(second).toEqual([
+    [2, 1001],
+    [3, 1002],
+  ]);
+});
+
+test('facts that nobody hears are counted all the same', () => {
+  const stream = new FactStream();
+  stream.tell(task, 1, entry({ type: 'generation.opened', n: 1 }));
+  const seqs: number[] = [];
+  stream.listen(({ seq }) => seqs.push(seq));
+  stream.tell(task, 1, entry({ type: 'generation.opened', n: 2 }));
+  expect(seqs).toEqual([2]);
+});
