@@ -4,8 +4,6 @@ import * as z from 'zod';
 import { absolutePath, duration, fileMode, unixId, vaultName } from './scalars.ts';
 import { firstIssue, startBody, taskIdSchema } from './signal.ts';
 
-const LATER = 'is not in this version: use token_file or approle';
-
 const tokenFileAuth = z.strictObject({
   method: z.literal('token_file'),
   token_file: absolutePath,
@@ -31,9 +29,9 @@ const namedTokenFile = (value: unknown): unknown => {
 
 const authMethods = z.discriminatedUnion('method', [tokenFileAuth, approleAuth], {
   error: (issue) => {
-    const method = (issue.input as { method?: unknown } | undefined)?.method;
-    if (method === undefined) return 'needs a method: token_file or approle';
-    return `method ${['jwt', 'kubernetes', 'cert'].includes(String(method)) ? LATER : 'is unknown: use token_file or approle'}`;
+    const { method } = (issue.input ?? {}) as { method?: unknown };
+    const later = ['jwt', 'kubernetes', 'cert'].includes(String(method));
+    return `${later ? `${method} is not in this version` : 'must name a method'}: use token_file or approle`;
   },
 });
 

@@ -32,7 +32,10 @@ export const fileMode = z
   .transform((text) => Number.parseInt(text, 8));
 
 export const absolutePath = z
-  .string({ error: 'must be an absolute path' })
+  .string({
+    error: ({ input }) =>
+      input === undefined ? 'is missing: give an absolute path' : 'must be an absolute path',
+  })
   .regex(/^\/[^\0]*$/, 'must be an absolute path')
   .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
 

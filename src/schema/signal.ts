@@ -71,6 +71,7 @@ function deepest(issue: Issue): Issue {
 }
 
 function plain(issue: Issue): string {
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? 'is not a good name';
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
     return /received undefined/.test(issue.message) ? 'is missing' : `must be of type ${issue.expected}`;
   }

@@ -149,12 +149,16 @@ describe('faults', () => {
     ['a query', vault({ address: 'https://vault:8200/?x=1' }), /^vault\.address must be a URL such as /],
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
     ['a relative file', vault({ ca_file: 'ca.pem' }), 'vault.ca_file must be an absolute path'],
-    ['no login', vault({ auth: undefined }), /^vault\.auth needs a method: token_file or approle/],
-    ['no method', auth({}), /^vault\.auth(?:\.method)? needs a method: token_file or approle/],
+    ['no login', vault({ auth: undefined }), /^vault\.auth must name a method: use token_file or approle/],
+    ['no method', auth({}), /^vault\.auth(?:\.method)? must name a method: use token_file or approle/],
     ['jwt', auth({ method: 'jwt' }), LATER],
     ['kubernetes', auth({ method: 'kubernetes' }), LATER],
-    ['ldap', auth({ method: 'ldap' }), /^vault\.auth\.method .*is unknown: use token_file or approle$/],
-    ['no token file', auth({ method: 'token_file' }), 'vault.auth.token_file must be an absolute path'],
+    ['ldap', auth({ method: 'ldap' }), /^vault\.auth\.method must name a method: use token_file or approle$/],
+    [
+      'no token file',
+      auth({ method: 'token_file' }),
+      'vault.auth.token_file is missing: give an absolute path',
+    ],
     ['a token in clear', auth({ method: 'token_file', token: 'hvs.x' }), /^vault\.auth\.token(?:_file)? /],
     [
       'both names',
@@ -164,7 +168,7 @@ describe('faults', () => {
     [
       'no secret id',
       approle({ secret_id_file: undefined }),
-      'vault.auth.secret_id_file must be an absolute path',
+      'vault.auth.secret_id_file is missing: give an absolute path',
     ],
     ['a secret id in clear', approle({ secret_id: 'x' }), 'vault.auth.secret_id is not a known key'],
     [
