@@ -3,8 +3,8 @@
 // and the root token stay in memory. With file storage, tokens and leases survive kill() and start()
 // (https://developer.hashicorp.com/vault/docs/configuration/storage/filesystem).
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import { askJson } from './ask-json.ts';
 import { type Child, launch, logTail, untilReady } from './children.ts';
 import { freePort } from './free-port.ts';
 
@@ -27,7 +27,7 @@ export type VaultAuth = {
   policies: string[];
   lease_duration: number;
   renewable: boolean;
-  token_type: string;
+  identitytype: string;
   orphan: boolean;
 };
 
@@ -79,39 +79,12 @@ const call = (
   body: unknown,
   token: string,
   headers: Record<string, string> = {},
-): Promise<VaultReply> =>
-  new Promise((resolve, reject) => {
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const sent = httpRequest(
-      `${address}/v1/${path}`,
-      {
-        method,
-        agent: false,
-        headers: {
-          ...headers,
-          ...(token === '' ? {} : { 'x-vault-token': token }),
-          ...(payload === undefined
-            ? {}
-            : { 'content-type': 'application/json', 'content-length': payload.length }),
-        },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.once('error', reject);
-        response.once('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          const isJson = /^\s*[{[]/.test(text);
-          resolve({
-            status: response.statusCode ?? 0,
-            body: isJson ? (JSON.parse(text) as VaultBody) : text === '' ? {} : { text },
-          });
-        });
-      },
-    );
-    sent.once('error', reject);
-    sent.end(payload);
-  });
+): Promise<VaultReply> => {
+  const { hostname, port } = new URL(address);
+  const to = { hostname, port, method, path: `/v1/${path}` };
+  const identity = token === '' ? {} : { 'x-vault-token': token };
+  return askJson<VaultBody>({ ...to, headers: { ...headers, ...identity } }, body);
+};
 
 const configuration = (dir: string, port: number, storage: 'inmem' | 'file'): string => `
 disable_mlock      = true

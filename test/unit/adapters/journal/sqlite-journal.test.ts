@@ -1,0 +1,177 @@
+// Owns what is SQLite's own in the journal: what survives close and reopen, how batches fail as a whole, and
+// what a broken file says. The promises of the port itself are in test/contract/journal.test.ts.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openJournal } from '../../../../src/adapters/journal/sqlite-journal.ts';
+import type { Entry, Fact, Receipt } from '../../../../src/domain/fact.ts';
+import { type GrantId, grantId, type TaskId } from '../../../../src/domain/ids.ts';
+import { ACCEPTED, at, leaseIssued, time } from '../../domain/samples.ts';
+
+let dir = '';
+let path = '';
+let journal: ReturnType<typeof openJournal>;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'tasklease-sqlite-'));
+  path = join(dir, 'journal.db');
+  journal = openJournal(path, 'boot-1');
+});
+afterEach(() => {
+  try {
+    journal.close();
+  } catch {
+    // Closed by the test.
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const reopen = (): void => {
+  journal.close();
+  journal = openJournal(path, 'boot-1');
+};
+const grant = (task: string, n = 1): GrantId => grantId(task as TaskId, n);
+const accepted = (task: string): Fact => ({ ...ACCEPTED, task: task as TaskId });
+const entry = (of: GrantId, fact: Fact, ms = 0): Entry => ({ grant: of, ...at(ms), fact });
+const kept = (of: GrantId): Fact[] => (journal.openGrants(at(0)).get(of) ?? []).map(({ fact }) => fact);
+
+const receipt = (task: string): Receipt => ({
+  task: task as TaskId,
+  profile: ACCEPTED.profile,
+  state: 'closed',
+  outcome: 'completed',
+  event: null,
+  started_at: time(0),
+  closed_at: time(1000),
+  exposure_seconds: 1,
+  leases: [],
+});
+
+const LIFE: readonly Fact[] = [
+  { type: 'generation.opened', n: 1 },
+  { type: 'token.opened', n: 1, accessor: 'acc', ends_at: time(1) },
+  { type: 'leases.issued', n: 1, leases: [leaseIssued()], lost: [] },
+  { type: 'delivery.published', n: 1, files: ['db.json'] },
+  { type: 'grant.stopping', reason: 'completed', detail: null },
+  { type: 'files.erased', erased_at: time(2) },
+  { type: 'leases.known', n: 1, known: ['database/creds/report/abc'], gone: [] },
+  { type: 'generation.proved', n: 1, leases: [{ id: 'database/creds/report/abc', proof: 'revoked' }] },
+];
+
+test.each([accepted('a'), ...LIFE])('$type, alone, is there after close and reopen', async (fact) => {
+  if (fact.type !== 'grant.accepted') await journal.append([entry(grant('a'), accepted('a'))]);
+  await journal.append([entry(grant('a'), fact)]);
+  reopen();
+  expect(kept(grant('a')).at(-1)).toEqual(fact);
+});
+
+test('a whole life, fact by fact with a reopen after each, is read back in order', async () => {
+  const facts = [accepted('a'), ...LIFE];
+  for (const [n, fact] of facts.entries()) {
+    await journal.append([entry(grant('a'), fact, n)]);
+    reopen();
+  }
+  expect(kept(grant('a'))).toEqual(facts);
+});
+
+test('light and heavy facts in one turn of the loop are all there after a reopen', async () => {
+  const facts = LIFE.map((fact, n) => ({ task: `t-${n}`, fact }));
+  await Promise.all(
+    facts.map(({ task, fact }) =>
+      journal.append([entry(grant(task), accepted(task)), entry(grant(task), fact)]),
+    ),
+  );
+  reopen();
+  for (const { task, fact } of facts) expect(kept(grant(task))).toEqual([accepted(task), fact]);
+});
+
+test('what was appended just before close is written, not dropped', async () => {
+  const appended = journal.append([entry(grant('a'), accepted('a'))]);
+  journal.close();
+  await appended;
+  journal = openJournal(path, 'boot-1');
+  expect(kept(grant('a'))).toEqual([accepted('a')]);
+});
+
+test('one entry that cannot be kept fails its whole batch, and nothing of the batch is there', async () => {
+  await journal.append([entry(grant('a'), accepted('a'))]);
+  // The same grant accepted twice breaks the key; what came in the same turn shares its transaction.
+  const good = journal.append([entry(grant('b'), accepted('b'))]);
+  const bad = journal.append([
+    entry(grant('c'), accepted('c')),
+    entry(grant('a'), accepted('a')),
+    entry(grant('d'), accepted('d')),
+  ]);
+  const refusals = await Promise.allSettled([good, bad]);
+  for (const each of refusals) {
+    expect(each).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'JOURNAL_UNWRITABLE', retryable: true },
+    });
+  }
+  expect([...journal.openGrants(at(0)).keys()]).toEqual([grant('a')]);
+  // The journal is none the worse for it.
+  await journal.append([entry(grant('b'), accepted('b'))]);
+  reopen();
+  expect([...journal.openGrants(at(0)).keys()]).toEqual([grant('a'), grant('b')]);
+});
+
+test('while somebody else holds the file, appends are refused; then they go on', async () => {
+  await journal.append([entry(grant('a'), accepted('a'))]);
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  await expect(journal.append([entry(grant('b'), accepted('b'))])).rejects.toMatchObject({
+    code: 'JOURNAL_UNWRITABLE',
+    message: expect.stringContaining(path),
+    hint: expect.stringContaining('state_dir'),
+  });
+  other.exec('ROLLBACK');
+  other.close();
+  await journal.append([entry(grant('b'), accepted('b'))]);
+  expect(kept(grant('b'))).toEqual([accepted('b')]);
+});
+
+test('a closed grant leaves its receipt and its open row goes, across a reopen', async () => {
+  await journal.append([
+    entry(grant('a'), accepted('a')),
+    entry(grant('a'), { type: 'delivery.published', n: 1, files: [] }),
+    entry(grant('a'), { type: 'grant.closed', outcome: 'completed', receipt: receipt('a') }),
+  ]);
+  reopen();
+  expect(journal.openGrants(at(0)).size).toBe(0);
+  expect(journal.tombstone('a' as TaskId)).toEqual({
+    grant: grant('a'),
+    receipt: receipt('a'),
+    owner: ACCEPTED.owner,
+    digest: ACCEPTED.digest,
+    spent: true,
+  });
+});
+
+test('a session is remembered across a reopen, and noting it again moves its end', () => {
+  journal.noteSession('acc-1', 1000.4);
+  journal.noteSession('acc-2', 500);
+  reopen();
+  expect(journal.sessionEndsAt()).toBe(1000);
+  journal.noteSession('acc-1', 2000);
+  reopen();
+  expect(journal.sessionEndsAt()).toBe(2000);
+});
+
+test('a file that is no database is refused by name and left as it was', () => {
+  const foreign = join(dir, 'foreign.db');
+  writeFileSync(foreign, 'not a database, but somebody needs it'.repeat(100));
+  expect(() => openJournal(foreign, 'boot-1')).toThrow(
+    expect.objectContaining({ code: 'JOURNAL_UNWRITABLE', message: expect.stringContaining(foreign) }),
+  );
+  expect(readFileSync(foreign, 'utf8')).toContain('somebody needs it');
+});
+
+test('every commit is synced to the disk in full unless losing it is harmless', () => {
+  // The file remembers its journal mode; a power cut cannot be tried here, so the mode is what is looked at.
+  const other = new DatabaseSync(path);
+  expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+  other.close();
+});
