@@ -94,6 +94,10 @@ afterAll(async () => {
 
 const RENEWAL = 'auth/token/renew-self';
 
+const living = async (): Promise<void> => {
+  if (!world.agent.running) await world.agent.start();
+};
+
 test('a wrong secret id locks nothing: a few logins in 20 s, and the right one is let in at once', async () => {
   const file = join(world.paths.scratch, 'secret-id');
   await writeFile(file, '00000000-0000-0000-0000-000000000000', { mode: 0o600 });
@@ -142,6 +146,7 @@ test.each<[string, Odd]>([
   ['one 403', { status: 403, type: 'application/json', body: '{"errors":["permission denied"]}' }],
 ])('one odd answer to the renewal of the session, %s, ends no task', async (name, odd) => {
   const task = `odd-${name.replace(/[^a-z0-9]/g, '-')}`;
+  await living();
   const { pid } = world.agent;
   const { dir } = await startTask(world, task, 'database');
   const answered = proxy.answerOnce(RENEWAL, odd);
@@ -157,6 +162,7 @@ test.each<[string, Odd]>([
 });
 
 test('a KV version 1 secret with fields named expiration and ttl lives as long as its task', async () => {
+  await living();
   await startTask(world, 'kv1', 'key-value-1');
   expect(JSON.parse(await world.file('kv1', 'app.json'))).toEqual({
     expiration: 1_700_000_000,

@@ -56,14 +56,18 @@ interface RawReply {
 }
 
 export function openTransport(options: TransportOptions): Transport {
-  const { origin, protocol } = new URL(options.address);
+  const { origin, protocol, hostname, port } = new URL(options.address);
+  // Parsed once; a literal IPv6 address loses its brackets here.
+  const server = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port }) };
   const gate = new Gate(MAX_REQUESTS);
   const agent = openConnections(protocol, options);
   const request = protocol === 'https:' ? https.request : http.request;
 
   function exchange(call: CallOptions, body: Buffer | null): Promise<RawReply> {
     return new Promise((resolve, reject) => {
-      const sent = request(call.uri!, {
+      const sent = request({
+        ...server,
+        path: call.uri!.slice(origin.length),
         agent,
         method: call.method,
         headers: {

@@ -1,5 +1,8 @@
 // Owns who can read a file: never wider than the reader, and a refusal where there is no way.
 
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Access, accessFor, ownPowers, type Powers } from '../../../../src/adapters/files/access.ts';
 
@@ -73,5 +76,16 @@ test('our own powers are those of this process', () => {
   const own = ownPowers();
   expect(own.uid).toBe(process.geteuid!());
   expect([...own.groups]).toEqual(expect.arrayContaining([process.getegid!(), ...process.getgroups!()]));
-  expect(own.mayChown).toBe(process.geteuid!() === 0);
+  const file = join(mkdtempSync(join(tmpdir(), 'tasklease-access-')), 'f');
+  writeFileSync(file, '');
+  const chowned = (): boolean => {
+    try {
+      chownSync(file, 4242, 4242);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  expect(own.mayChown).toBe(chowned());
+  rmSync(dirname(file), { recursive: true });
 });

@@ -46,6 +46,8 @@ const make = (path: string, mode: number): string => {
   chmodSync(path, mode);
   return path;
 };
+/** Rows with the mode as people write it. */
+const octal = (...modes: number[]): [string, number][] => modes.map((mode) => [`0${mode.toString(8)}`, mode]);
 const refused = (run: () => void, message: RegExp, hint: RegExp) =>
   expect(run).toThrow(
     expect.objectContaining({
@@ -94,9 +96,9 @@ describe('made, with the right mode', () => {
 });
 
 describe('out of reach of others', () => {
-  test.each([0o775, 0o757, 0o777, 0o770])(
-    'writable for others, %o: refused, chmod go-w is the fix',
-    (mode) => {
+  test.each(octal(0o775, 0o757, 0o777, 0o770))(
+    'writable for others, %s: refused, chmod go-w is the fix',
+    (_octal, mode) => {
       const path = make(join(disk, 'open'), mode);
       refused(
         () => safeDirectory('profiles_dir', path, 0o755),
@@ -107,7 +109,7 @@ describe('out of reach of others', () => {
     },
   );
 
-  test.each([0o755, 0o711, 0o700, 0o500])('only readable for others, %o: fine', (mode) => {
+  test.each(octal(0o755, 0o711, 0o700, 0o500))('only readable for others, %s: fine', (_octal, mode) => {
     expect(() => safeDirectory('profiles_dir', make(join(disk, 'ok'), mode), 0o755)).not.toThrow();
   });
 
@@ -217,25 +219,31 @@ if (isRoot) {
       refused(() => socketDirectory('k', join(parent, 'x')), /parent can be changed by others/, /chmod go-w/);
     });
 
-    test.each([0o777, 0o1777])('a volume root of mode %o gets a 0750 directory of ours inside', (mode) => {
-      for (const mask of [0o022, 0o077, 0]) {
-        process.umask(mask);
-        const path = make(join(memory, `volume-${mask}`), mode);
-        expect(secretsDirectory(path)).toBe(join(path, 'tasklease'));
-        expect(modeOf(join(path, 'tasklease'))).toBe('0750');
-        expect(modeOf(path)).toBe(`0${mode.toString(8)}`);
-        // And again, at the next start.
-        expect(secretsDirectory(path)).toBe(join(path, 'tasklease'));
-      }
-    });
+    test.each(octal(0o777, 0o1777))(
+      'a volume root of mode %s gets a 0750 directory of ours inside',
+      (_octal, mode) => {
+        for (const mask of [0o022, 0o077, 0]) {
+          process.umask(mask);
+          const path = make(join(memory, `volume-${mask}`), mode);
+          expect(secretsDirectory(path)).toBe(join(path, 'tasklease'));
+          expect(modeOf(join(path, 'tasklease'))).toBe('0750');
+          expect(modeOf(path)).toBe(`0${mode.toString(8)}`);
+          // And again, at the next start.
+          expect(secretsDirectory(path)).toBe(join(path, 'tasklease'));
+        }
+      },
+    );
 
-    test.each([0o777, 0o1777])('a volume root of mode %o may hold sockets and be above', (mode) => {
-      const path = make(join(memory, 'volume'), mode);
-      expect(() => socketDirectory('socket.path', path)).not.toThrow();
-      expect(() => socketDirectory('socket.path', join(path, 'run'))).not.toThrow();
-      expect(secretsDirectory(join(path, 'tasks'))).toBe(join(path, 'tasks'));
-      expect(modeOf(join(path, 'tasks'))).toBe('0711');
-    });
+    test.each(octal(0o777, 0o1777))(
+      'a volume root of mode %s may hold sockets and be above',
+      (_octal, mode) => {
+        const path = make(join(memory, 'volume'), mode);
+        expect(() => socketDirectory('socket.path', path)).not.toThrow();
+        expect(() => socketDirectory('socket.path', join(path, 'run'))).not.toThrow();
+        expect(secretsDirectory(join(path, 'tasks'))).toBe(join(path, 'tasks'));
+        expect(modeOf(join(path, 'tasks'))).toBe('0711');
+      },
+    );
 
     test('what somebody else put into a volume root in our name is refused', () => {
       const theirs = make(join(memory, 'theirs'), 0o777);
