@@ -99,6 +99,7 @@ function react(step: Step, event: GrantEvent): void {
       step.pending({ erasing: false, erasedAt: step.now.at, eraseRetryAt: null });
       return continueStop(step);
     case 'eraseFailed':
+      failedAgain(step, { type: 'erasure.failed', problem: event.problem.body() });
       step.pending({
         erasing: false,
         attempts: step.grant.pending.attempts + 1,
@@ -122,11 +123,7 @@ function react(step: Step, event: GrantEvent): void {
     }
     case 'revocationFailed': {
       const attempts = step.grant.pending.attempts + 1;
-      // Re-driven for ever, every 15 s at the slowest: on record once per reason, not once per attempt.
-      const body = event.problem.body();
-      if (attempts === 1 || step.grant.problem?.detail !== body.detail) {
-        step.record({ type: 'revocation.failed', n: event.n, problem: body });
-      }
+      failedAgain(step, { type: 'revocation.failed', n: event.n, problem: event.problem.body() });
       step.pending({
         inFlight: null,
         attempts,
@@ -137,6 +134,15 @@ function react(step: Step, event: GrantEvent): void {
     default:
       event satisfies never;
   }
+}
+
+/** Tried for ever, every 15 s at the slowest: on record once per reason, not once per attempt. */
+function failedAgain(
+  step: Step,
+  fact: Extract<Fact, { type: 'erasure.failed' | 'revocation.failed' }>,
+): void {
+  const known = step.grant.pending.attempts > 0 && step.grant.problem?.detail === fact.problem.detail;
+  if (!known) step.record(fact);
 }
 
 function refuse(step: Step, problem: ProblemBody): void {

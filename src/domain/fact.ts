@@ -84,6 +84,7 @@ export type Fact =
   | { readonly type: 'grant.refused'; readonly problem: ProblemBody }
   | { readonly type: 'grant.stopping'; readonly reason: Outcome; readonly detail: string | null }
   | { readonly type: 'files.erased'; readonly erased_at: string }
+  | { readonly type: 'erasure.failed'; readonly problem: ProblemBody }
   | {
       readonly type: 'leases.known';
       readonly n: number;

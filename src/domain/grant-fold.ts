@@ -92,6 +92,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
         ),
       }));
     }
+    case 'erasure.failed':
     case 'revocation.failed':
       return { ...grant, problem: fact.problem };
     case 'generation.proved':

@@ -74,6 +74,7 @@ function publicPart(fact: Fact): Record<string, unknown> {
     case 'revocation.failed':
       return { generation: fact.n, ...told(fact.problem) };
     case 'grant.refused':
+    case 'erasure.failed':
       return told(fact.problem);
     case 'grant.stopping':
       return { reason: fact.reason, detail: fact.detail };

@@ -7,6 +7,7 @@ const WORTH_A_LINE = new Set([
   'grant.accepted',
   'grant.stopping',
   'grant.refused',
+  'erasure.failed',
   'revocation.failed',
   'renewal.failed',
   'grant.closed',

@@ -125,7 +125,7 @@ if (isRoot) {
 }
 
 if (mayMount) {
-  test('files that cannot be removed: 202, the reason in the log, and the lease is revoked all the same', async () => {
+  test('files that cannot be removed: 202 with the reason, told in the log too, and the lease is revoked all the same', async () => {
     await world.agent.term();
     await world.configure((config) => {
       config.secrets_dir = world.paths.secrets;
@@ -139,7 +139,11 @@ if (mayMount) {
       const reply = await world.api('DELETE', '/v1/tasks/stuck?wait=2s');
       expect(performance.now() - startedAt).toBeLessThan(20_000);
       expect(reply.status, reply.text).toBe(202);
-      expect(reply.body).toMatchObject({ task: 'stuck', state: 'stopping' });
+      expect(reply.body).toMatchObject({
+        task: 'stuck',
+        state: 'stopping',
+        reason: { code: 'DELIVERY_FAILED' },
+      });
       await until('the operator is told why', () => /files of stuck could not be .*busy/.test(world.logs()));
       await untilEmpty('Vault holds no lease', world.vaultLeases, 15_000);
       await untilEmpty('PostgreSQL holds no role', world.pgRoles, 15_000);

@@ -1,7 +1,17 @@
 // Owns the safety of directories: made with the right mode, on the right file system, out of reach of
 // others. Invariant: what passes here can be changed by root and the agent only.
 
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, type Stats, statfsSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Problem } from '../../domain/problem.ts';
 
@@ -142,7 +152,9 @@ const open = (name: string, dir: string, stat: Stats): Problem =>
 
 function ensure(name: string, path: string, mode: number): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    const parent = dirname(path);
+    if (!existsSync(parent)) mkdirSync(parent, { recursive: true, mode: 0o755 });
+    else if (!statSync(parent).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     mkdirSync(path, { mode });
     chmodSync(path, mode);
   } catch (error) {

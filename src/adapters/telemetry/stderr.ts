@@ -35,7 +35,8 @@ export function openStderr(): LineSink {
 
 /**
  * A pipe is opened anew without blocking: the mode belongs to the open file description, which we share
- * with whoever gave it to us (open(2), proc_pid_fd(5)). Files, terminals and the journal's socket stay.
+ * with whoever gave it to us (open(2), proc_pid_fd(5)). Files, terminals and sockets stay as they are.
+ * (Node itself makes a socket on descriptor 2 non-blocking when process.stderr is touched, as pino does.)
  */
 function nonBlocking(): number {
   try {

@@ -60,7 +60,7 @@ describe('a stop, row by row', () => {
       grant: erasing,
       event: eraseFailed,
       state: 'stopping',
-      facts: [],
+      facts: ['erasure.failed'],
       effects: ['checkLeases'],
     },
     {

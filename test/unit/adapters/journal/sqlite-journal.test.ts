@@ -169,8 +169,7 @@ test('a file that is no database is refused by name and left as it was', () => {
   expect(readFileSync(foreign, 'utf8')).toContain('somebody needs it');
 });
 
-test('every commit is synced to the disk in full unless losing it is harmless', () => {
-  // The file remembers its journal mode; a power cut cannot be tried here, so the mode is what is looked at.
+test('the file is in WAL mode, so that readers and a kill -9 find it whole', () => {
   const other = new DatabaseSync(path);
   expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
   other.close();
