@@ -69,6 +69,10 @@ test.each<[Fact, Record<string, unknown>]>([
     { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
   ],
   [
+    { type: 'erasure.failed', problem },
+    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+  ],
+  [
     { type: 'grant.refused', problem },
     { code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
   ],

@@ -88,6 +88,16 @@ describe('made, with the right mode', () => {
   test('where a file is in the way, the key and the path are named', () => {
     writeFileSync(join(disk, 'file'), '');
     refused(
+      () => safeDirectory('state_dir', join(disk, 'file', 'x'), 0o700),
+      /^state_dir: .*file\/x cannot be made \(ENOTDIR\)/,
+      /make it/,
+    );
+    refused(
+      () => safeDirectory('state_dir', join(disk, 'file', 'x', 'y'), 0o700),
+      /^state_dir: .*file\/x\/y cannot be made \(ENOTDIR\)/,
+      /make it/,
+    );
+    refused(
       () => safeDirectory('state_dir', join(disk, 'file'), 0o700),
       /^state_dir: .*file is not a directory/,
       /real directory/,
