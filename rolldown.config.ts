@@ -1,11 +1,27 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { defineConfig } from 'rolldown';
 
 const FILE = 'dist/tasklease.js';
 
 /** Pure ASCII: one other character would make V8 keep the whole source at two bytes each. */
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** The notices of everything that is bundled, which MIT, ISC and BSD ask for beside copies. */
+function licences(modules: readonly string[]): string {
+  const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
+  const packages = new Set(modules.flatMap((id) => folder.exec(id)?.[0] ?? []));
+  return [...packages]
+    .sort()
+    .map((dir) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+      const file = readdirSync(dir).find((entry) => /^licen[cs]e/i.test(entry));
+      const text = file === undefined ? '' : readFileSync(join(dir, file), 'utf8').trim();
+      const terms = typeof license === 'string' ? license : 'see below';
+      return `${name} ${version} (${terms})\n\n${text}\n`;
+    })
+    .join(`\n${'-'.repeat(78)}\n\n`);
+}
 
 // One file that is shell and JavaScript at once (see src/launcher.sh). Comments go and syntax is
 // compressed, which saves memory at run time; names stay, so that stack traces can be read.
@@ -24,6 +40,12 @@ export default defineConfig({
   plugins: [
     {
       name: 'executable',
+      generateBundle(_options, bundle) {
+        const modules = Object.values(bundle).flatMap((chunk) =>
+          'moduleIds' in chunk ? chunk.moduleIds : [],
+        );
+        this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENSES', source: licences(modules) });
+      },
       writeBundle() {
         const code = readFileSync(FILE, 'utf8').replace(/[^\0-\x7f]/g, escaped);
         writeFileSync(FILE, code);

@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/harness/global-setup.ts'],
+    // test:quick starts no server, so it must not wait for a Vault to be built.
+    globalSetup: process.env.npm_lifecycle_event === 'test:quick' ? [] : ['test/harness/global-setup.ts'],
     reporters: ['default', './test/harness/tally-reporter.ts'],
     // Upper bounds for a slow machine; no test measures speed.
     testTimeout: 60_000,

@@ -31,8 +31,6 @@ Exit code: 0 ok, 1 failed or tasks left unproved, 2 usage, 78 configuration
 `;
 
 export const command: Command = {
-  name: 'agent',
-  summary: 'the sidecar',
   usage,
   async run(args) {
     const { config: file, check } = options(args);
@@ -71,11 +69,12 @@ async function validate(config: AgentConfig, file: string): Promise<number> {
   const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
   const { isInMemory } = await import('./adapters/files/directory.ts');
   const { groupId } = await import('./adapters/system/host.ts');
-  const { profiles_dir: profilesDir, secrets_dir: secretsDir } = config;
+  const { profiles_dir: profilesDir } = config;
   const files = profileFiles(profilesDir);
   const faults: string[] = [];
-  if (existsSync(secretsDir) && !isInMemory(secretsDir)) {
-    faults.push(`${file}: secrets_dir ${secretsDir} is not on tmpfs or ramfs: mount a tmpfs there`);
+  for (const key of ['runtime_dir', 'secrets_dir'] as const) {
+    if (!existsSync(config[key]) || isInMemory(config[key])) continue;
+    faults.push(`${file}: ${key}: ${config[key]} is not on tmpfs or ramfs: give a directory that is`);
   }
   const { group } = config.socket;
   if (group !== undefined && groupId(group) === null) {

@@ -25,7 +25,7 @@ import { Metrics } from './adapters/telemetry/metrics.ts';
 import { connectVault, type VaultOptions } from './adapters/vault/vault-client.ts';
 import { Agent } from './engine/agent.ts';
 import { gauges, observe, profileSink } from './engine/observe.ts';
-import type { Files } from './ports/files.ts';
+import { sweep } from './engine/sweep.ts';
 import type { Telemetry } from './ports/telemetry.ts';
 import type { AgentConfig } from './schema/config.ts';
 import { listenMetrics, listenSocket, type SocketOptions } from './server/http.ts';
@@ -49,7 +49,9 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
-  const journal = await openJournalOrSweep(config, files);
+  // Whatever else cannot be opened: what an earlier agent left in the files must not stay.
+  await sweep(files, telemetry);
+  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
   const vault = connectVault(vaultOptions(config, environment));
   const agent = new Agent(
     {
@@ -100,16 +102,6 @@ function prepareDirectories(config: AgentConfig): string {
   readDirectory('profiles_dir', config.profiles_dir);
   socketDirectory('socket.path', dirname(config.socket.path));
   return secretsDirectory(config.secrets_dir);
-}
-
-/** Without a journal nothing can be leased, but what an earlier agent left in the files must not stay. */
-async function openJournalOrSweep(config: AgentConfig, files: Files) {
-  try {
-    return openJournal(join(config.state_dir, 'journal.db'), bootId());
-  } catch (error) {
-    await files.sweep(new Set());
-    throw error;
-  }
 }
 
 /** Two agents on one state, runtime or secrets directory would undo each other's work. */

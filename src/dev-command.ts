@@ -8,8 +8,6 @@ import type { Command } from './cli/command.ts';
 import { Exit } from './cli/command.ts';
 
 export const command: Command = {
-  name: 'dev',
-  summary: 'from a clone: a real Vault, a database and a guided tour',
   usage: `Usage: tasklease dev [--once]
 
 From a clone: starts a real Vault, a real PostgreSQL and an agent on free ports, shows one task's whole

@@ -1,7 +1,7 @@
 // Owns what revoke-all and drain share: one POST on the admin socket that stops every task, and the wait
 // for the proofs.
 
-import { adminOptions, adminSocketPath, parse, readDuration, readOutput } from './args.ts';
+import { adminSocketPath, clientOptions, parse, readDuration, readOutput } from './args.ts';
 import { show, stopExit, withSlack } from './call.ts';
 import { connect } from './client.ts';
 import { stoppedTasks } from './stop.ts';
@@ -9,7 +9,7 @@ import * as voice from './voice.ts';
 
 /** @param name the command's name, which is also the last segment of its call. */
 export async function stopAll(name: 'revoke-all' | 'drain', args: string[]): Promise<number> {
-  const { values } = parse(name, args, { ...adminOptions, wait: { type: 'string' } });
+  const { values } = parse(name, args, { ...clientOptions, wait: { type: 'string' } });
   const output = readOutput(name, values.output);
   const wait = readDuration('--wait', values.wait ?? '30s');
   const client = connect(adminSocketPath(values.socket));

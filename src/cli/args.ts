@@ -17,13 +17,6 @@ export const clientOptions = {
   help: { type: 'boolean', short: 'h' },
 } as const satisfies Options;
 
-/** Options of the commands that talk to the admin socket. */
-export const adminOptions = {
-  socket: { type: 'string' },
-  output: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-} as const satisfies Options;
-
 /**
  * node:util parseArgs with better words. `positionals` are the names of the words the command takes, all of
  * them optional here. An option given twice is refused unless it is declared `multiple`.
@@ -122,7 +115,7 @@ export function readOutput(command: string, value: string | undefined): Output {
   );
 }
 
-/** The agent's socket: option, environment, default (contract section 6). */
+/** The agent's socket: option, environment, default (README, Command line). */
 export function socketPath(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   return option || env.TASKLEASE_SOCKET || '/run/tasklease/agent.sock';
 }
@@ -135,7 +128,7 @@ export function adminSocketPath(option: string | undefined, env: NodeJS.ProcessE
   return option || env.TASKLEASE_ADMIN_SOCKET || '/run/tasklease-private/admin.sock';
 }
 
-/** @throws UsageError unless the text is a task id (contract section 4). */
+/** @throws UsageError unless the text is a task id (README, API). */
 export function readTaskId(command: string, text: string): string {
   if (isTaskId(text)) return text;
   throw new UsageError(

@@ -1,7 +1,7 @@
 // What a command of the `tasklease` binary is. Invariant: a command never calls process.exit; it resolves
 // to its exit code, so that output is flushed and the same function can be called from a test.
 
-/** Exit codes of the client commands (contract section 6). */
+/** Exit codes of the client commands (README, Command line). */
 export const Exit = { ok: 0, failed: 1, usage: 2, unreachable: 3, pending: 4 } as const;
 
 /** Exit codes of `run` that are not CMD's own; the meaning is that of env(1), timeout(1) and docker-run(1). */
@@ -14,9 +14,6 @@ export const RunExit = {
 } as const;
 
 export interface Command {
-  readonly name: string;
-  /** One line for `tasklease --help`. */
-  readonly summary: string;
   /** The whole text of `tasklease NAME --help`, with at least one example that can be pasted. */
   readonly usage: string;
   /** Runs with the arguments that follow the command's name; resolves to the exit code. */

@@ -5,8 +5,6 @@ import type { Command } from './command.ts';
 import { drainUsage } from './help.ts';
 
 export const command: Command = {
-  name: 'drain',
-  summary: 'take no new task and stop all (admin socket)',
   usage: drainUsage,
   run: (args) => stopAll('drain', args),
 };

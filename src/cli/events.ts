@@ -9,8 +9,6 @@ import { fact, fieldsOf } from './show.ts';
 import * as voice from './voice.ts';
 
 export const command: Command = {
-  name: 'events',
-  summary: 'follow what happens',
   usage: eventsUsage,
   async run(args) {
     const { values, words } = parse('events', args, clientOptions, ['TASK']);

@@ -21,7 +21,7 @@ export class AgentUnreachable extends Error {
   }
 }
 
-/** RFC 9457 problem document as the agent sends it (contract section 4). */
+/** RFC 9457 problem document as the agent sends it (README, API). */
 export interface Problem {
   readonly code: string;
   readonly detail: string;

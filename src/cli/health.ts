@@ -13,8 +13,6 @@ import * as voice from './voice.ts';
 const TIMEOUT_MS = 5_000;
 
 export const command: Command = {
-  name: 'health',
-  summary: 'ask whether the agent is ready',
   usage: healthUsage,
   async run(args) {
     const { values } = parse('health', args, clientOptions);
@@ -36,18 +34,10 @@ export const command: Command = {
   },
 };
 
-/** The reasons of a readiness answer, one line each, whichever way they are written. */
-export function reasons(body: unknown): string[] {
-  const fields = fieldsOf(body);
-  const list = listOf(fields.reasons).map((item) => {
-    if (typeof item === 'string') return item;
-    const { name, component, check, ok, ready, reason, detail, hint } = fieldsOf(item);
-    if (ok === true || ready === true) return '';
-    const what = textOf(name ?? component ?? check);
-    const why = [textOf(reason ?? detail), textOf(hint)].filter((text) => text !== '').join('; ');
-    return what === '' ? why : `${what}: ${why}`;
+/** The reasons of a readiness answer, one line each. */
+export const reasons = (body: unknown): string[] =>
+  listOf(fieldsOf(body).reasons).map((item) => {
+    const { code, detail, hint } = fieldsOf(item);
+    const why = [detail, hint].map(textOf).filter((text) => text !== '');
+    return `  ${textOf(code)}: ${why.join('; ')}`;
   });
-  const told = list.filter((text) => text !== '');
-  if (told.length > 0) return told.map((text) => `  ${text}`);
-  return textOf(fields.detail) === '' ? [] : [`  ${textOf(fields.detail)}`];
-}

@@ -1,4 +1,4 @@
-// Owns the step from a failure to what the user reads and the exit code (contract section 6).
+// Owns the step from a failure to what the user reads and the exit code (README, Command line).
 
 import { asksAdmin } from './args.ts';
 import { Exit } from './command.ts';

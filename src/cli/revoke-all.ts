@@ -5,8 +5,6 @@ import type { Command } from './command.ts';
 import { revokeAllUsage } from './help.ts';
 
 export const command: Command = {
-  name: 'revoke-all',
-  summary: 'kill switch: stop every task now (admin socket)',
   usage: revokeAllUsage,
   run: (args) => stopAll('revoke-all', args),
 };

@@ -21,9 +21,9 @@ export interface Run {
   readonly start: Start;
   /** CMD and its arguments. */
   readonly command: readonly string[];
-  /** How long the agent may be away before the task counts as lost, ms (contract section 6: 10 s). */
+  /** How long the agent may be away before the task counts as lost, ms (README, Command line: 10 s). */
   readonly windowMs?: number;
-  /** How long to wait for the proof after CMD's end, ms (contract section 6: 30 s). */
+  /** How long to wait for the proof after CMD's end, ms (README, Command line: 30 s). */
   readonly proofMs?: number;
 }
 

@@ -12,8 +12,6 @@ import { readStart, startOptions } from './start-body.ts';
 import * as voice from './voice.ts';
 
 export const command: Command = {
-  name: 'run',
-  summary: 'run a command with leased secrets and revoke them when it ends',
   usage: runUsage,
   async run(args) {
     const { ours, cmd } = splitAtCommand(args);

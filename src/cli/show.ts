@@ -60,7 +60,7 @@ function living(lease: Fields, now?: number): string {
   ].join(' ');
 }
 
-/** What became of a lease (contract section 4, Receipt). */
+/** What became of a lease (README, API, Receipt). */
 function ended(lease: Fields, now?: number): string {
   const ends = textOf(lease.ends_at);
   switch (lease.proof) {

@@ -1,4 +1,4 @@
-// Owns the start signal as `run` and `start` send it (contract section 4). Invariant: only what the user
+// Owns the start signal as `run` and `start` send it (README, API). Invariant: only what the user
 // asked for is sent; whether it is allowed is the profile's business, and so is every default.
 
 import { randomBytes } from 'node:crypto';

@@ -6,14 +6,10 @@ import { connect, taskPath } from './client.ts';
 import { type Command, Exit } from './command.ts';
 import { UsageError } from './failure.ts';
 import { startUsage } from './help.ts';
-import { say } from './output.ts';
 import { task as taskTable } from './show.ts';
 import { readStart, startOptions } from './start-body.ts';
-import * as voice from './voice.ts';
 
 export const command: Command = {
-  name: 'start',
-  summary: 'start a task',
   usage: startUsage,
   async run(args) {
     const { values } = parse('start', args, {
@@ -29,7 +25,6 @@ export const command: Command = {
       body: { ...body, ...bind },
     });
     show(reply, output, (answer) => taskTable(answer));
-    if (reply.status === 202) say(voice.awaitsApproval(task));
     return Exit.ok;
   },
 };

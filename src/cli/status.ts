@@ -8,8 +8,6 @@ import { statusUsage } from './help.ts';
 import { tasks as tasksTable, task as taskTable } from './show.ts';
 
 export const command: Command = {
-  name: 'status',
-  summary: 'show tasks',
   usage: statusUsage,
   async run(args) {
     const { values, words } = parse('status', args, clientOptions, ['TASK']);

@@ -11,8 +11,6 @@ import { fieldsOf, listOf, receipt, task as taskTable, unprovedLeases } from './
 import * as voice from './voice.ts';
 
 export const command: Command = {
-  name: 'stop',
-  summary: 'stop a task and wait for the proof',
   usage: stopUsage,
   async run(args) {
     const { values, words } = parse(

@@ -93,9 +93,6 @@ export const profileFault = (fault: string): string =>
   `${line(`warning: a profile is faulty: ${clean(fault)}`)}\n${next('correct the file; until then its last good version, if any, is in use')}`;
 export const noTasks = 'no tasks';
 export const nothingToStop = 'no task was running';
-export const awaitsApproval = (task: string): string =>
-  line(`${task} waits for an approval and has no secret yet`);
-
 /** The colour in which a state is shown. */
 export function state(name: string): string {
   if (name === 'active') return paint('green', name);

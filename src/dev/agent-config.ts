@@ -92,7 +92,8 @@ const credentials = (dir: string, auth: AgentConfigOptions['auth']): Record<stri
     writeFileSync(path, `${secret}\n`, { mode: 0o600 });
     return path;
   };
-  if (auth.method === 'token_file') return { method: 'token_file', path: file('login-token', auth.token) };
+  if (auth.method === 'token_file')
+    return { method: 'token_file', token_file: file('login-token', auth.token) };
   return {
     method: 'approle',
     role_id_file: file('role-id', auth.roleId),

@@ -1,4 +1,4 @@
-// Owns every decision about a grant (DESIGN section 4). Pure: no clock, no I/O. Invariant: facts are made
+// Owns every decision about a grant. Pure: no clock, no I/O. Invariant: facts are made
 // durable before the effects run, so that a crash between the two leaves a handle on everything at Vault.
 
 import { wholeSeconds } from './duration.ts';
@@ -136,7 +136,7 @@ function react(step: Step, event: GrantEvent): void {
   }
 }
 
-/** Tried for ever, every 15 s at the slowest: on record once per reason, not once per attempt. */
+/** Tried for ever, every 15 s at the slowest (60 s where Vault asks for it): on record once per reason, not once per attempt. */
 function failedAgain(
   step: Step,
   fact: Extract<Fact, { type: 'erasure.failed' | 'revocation.failed' }>,
@@ -212,7 +212,7 @@ function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void 
         id: result.id,
         ttl_ms: result.ttlMs,
         ends_at: step.time(endsAt),
-        capped: endsAt < grant.deadline && result.ttlMs < askedMs - 1500,
+        capped: endsAt < grant.deadline && (!result.renewable || result.ttlMs < askedMs - 1500),
       },
     ];
   });
@@ -232,8 +232,9 @@ function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void 
   });
 }
 
-/** As Vault asks (Retry-After), within reason; else full jitter. */
 const MAX_RETRY_AFTER_MS = 60_000;
+
+/** As Vault asks (Retry-After), within reason; else full jitter. */
 const retryDelay = (grant: Grant, problem: Problem, attempts: number): number =>
   problem.retryAfterMs === undefined
     ? retryDelayMs(grant.id, attempts)

@@ -8,7 +8,7 @@ import type { ProblemBody } from './problem.ts';
 import type { Owner } from './profile.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
 
-/** Why a task is stopped; also its outcome (contract section 4). */
+/** Why a task is stopped; also its outcome (README, API). */
 export type Outcome = 'completed' | 'expired' | 'lost' | 'refused' | 'revoked' | 'failed';
 
 export interface IssuedLease {

@@ -60,5 +60,5 @@ export type Effect =
       readonly type: 'revoke';
       readonly n: number;
       readonly ids: readonly string[];
-      readonly accessor: string | null;
+      readonly accessor: string;
     };

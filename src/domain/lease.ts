@@ -5,7 +5,7 @@ import { wholeSeconds } from './duration.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
 
-/** What became of a lease at the end (contract section 4, Receipt). */
+/** What became of a lease at the end (README, API, Receipt). */
 export type Proof = 'revoked' | 'unproved' | 'expires';
 
 export interface Lease {

@@ -1,6 +1,6 @@
 // Owns the agent's life as callers see it: recovery before the first call, the calls, the end. Invariant:
-// before anybody can call, every file on tmpfs belongs to a living grant and every grant that an earlier
-// agent left behind is on its way to be revoked.
+// before anybody can call, the files of earlier agents are gone (sweep.ts) and every grant that one of them
+// left behind is on its way to be revoked.
 
 import type { Entry, Receipt } from '../domain/fact.ts';
 import type { Grant } from '../domain/grant.ts';
@@ -58,16 +58,12 @@ export class Agent {
     });
   }
 
-  /** Recovery; resolves when callers may come. The login goes on in the background. */
+  /** Recovery, after the sweep; resolves when callers may come. The login goes on in the background. */
   async open(): Promise<void> {
-    const { clock, journal, files, telemetry } = this.#ports;
+    const { clock, journal, telemetry } = this.#ports;
     const now = clock.now();
     const sessionEnd = journal.sessionEndsAt();
     const found = [...journal.openGrants(now).values()].flatMap((entries) => this.#recover(entries));
-    const strays = await files.sweep(new Set());
-    if (strays.length > 0) {
-      telemetry.log('warn', 'removed files that an earlier agent left', { count: strays.length });
-    }
     if (found.length > 0) {
       telemetry.log('info', 'retiring tasks of an earlier agent', { count: found.length });
     }

@@ -197,10 +197,10 @@ export class EffectRunner {
       const revoked = await Promise.allSettled(ids.map((id) => vault.revokeLease(session, id)));
       const failed = revoked.find((result) => result.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
-      if (accessor !== null) await vault.revokeToken(session, accessor);
+      await vault.revokeToken(session, accessor);
       const left = await Promise.all([
         ...ids.map((id) => vault.lookupLease(session, id)),
-        accessor === null ? false : this.#tokenLives(session, accessor),
+        this.#tokenLives(session, accessor),
       ]);
       if (!left.includes(true)) return { type: 'revoked', n };
       const problem = new Problem(

@@ -7,7 +7,6 @@ import type { ProblemBody } from '../domain/problem.ts';
 
 /** One line of an events stream. */
 export interface PublicFact {
-  readonly seq: number;
   readonly at: string;
   readonly task: TaskId;
   readonly type: Fact['type'];
@@ -18,7 +17,6 @@ export type Listener = (fact: PublicFact, owner: number) => void;
 
 export class FactStream {
   readonly #listeners = new Set<Listener>();
-  #seq = 0;
 
   /** Returns how to stop listening. */
   listen(listener: Listener): () => void {
@@ -27,10 +25,8 @@ export class FactStream {
   }
 
   tell(task: TaskId, owner: number, entry: Entry): void {
-    this.#seq += 1;
     if (this.#listeners.size === 0) return;
     const fact: PublicFact = {
-      seq: this.#seq,
       at: new Date(entry.wallMs).toISOString(),
       task,
       type: entry.fact.type,

@@ -43,17 +43,12 @@ export class GrantActor {
 
   /**
    * The first step of a new grant.
-   * @throws Problem JOURNAL_UNWRITABLE; then nothing has happened
+   * @throws Problem JOURNAL_UNWRITABLE; then nothing has happened, and the caller says so with fail()
    */
   async begin(decision: Decision, now: Moment): Promise<void> {
     this.#running = true;
     const entries = this.#entries(decision, now);
-    try {
-      await this.#deps.ports.journal.append(entries);
-    } catch (error) {
-      this.fail(Problem.of(error));
-      throw error;
-    }
+    await this.#deps.ports.journal.append(entries);
     this.grant = decision.next;
     this.#after(decision.effects, entries);
     this.#running = false;

@@ -131,8 +131,8 @@ export class GrantBook {
   }
 
   /** Stops one grant; resolves when its files are gone, or could not be removed at the first try. */
-  async stop(actor: GrantActor, reason: Outcome, detail?: string): Promise<void> {
-    actor.send({ type: 'stopRequested', reason, ...(detail === undefined ? {} : { detail }) });
+  async stop(actor: GrantActor, reason: Outcome): Promise<void> {
+    actor.send({ type: 'stopRequested', reason });
     await actor.until(
       ({ state, pending }) =>
         state === 'closed' || pending.erasedAt !== null || pending.eraseRetryAt !== null,

@@ -19,7 +19,7 @@ export function observe(agent: Agent, { log, count }: Telemetry): void {
     count('tasklease_facts_total', { type: fact.type });
     if (fact.type === 'grant.closed')
       count('tasklease_tasks_closed_total', { outcome: String(fact.outcome) });
-    const { at: _at, seq: _seq, ...fields } = fact;
+    const { at: _at, ...fields } = fact;
     const failed = fact.type.endsWith('.failed');
     log(failed ? 'warn' : WORTH_A_LINE.has(fact.type) ? 'info' : 'debug', fact.type, {
       ...fields,
@@ -37,7 +37,8 @@ export function profileSink(agent: Agent, { log }: Telemetry) {
     },
     fault: (name: string, sentence: string) => {
       agent.profiles.fault(name, sentence);
-      log('error', 'profile not loaded; the last good version stays', { profile: name, fault: sentence });
+      const stays = agent.profiles.names().includes(name) ? '; the last good version stays' : '';
+      log('error', `profile not loaded${stays}`, { profile: name, fault: sentence });
     },
     remove: (name: string) => {
       agent.profiles.remove(name);

@@ -1,4 +1,4 @@
-// Owns the one timer of the engine: a heap of alarms, one a grant. Invariant: an alarm never fires
+// Owns the one timer of all grants: a heap of alarms, one a grant. Invariant: an alarm never fires
 // before its instant; setting it again replaces it.
 
 import type { Instant } from '../domain/instant.ts';

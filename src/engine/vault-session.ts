@@ -74,8 +74,8 @@ export class VaultSession {
   /** Null when ready, else why not. */
   problem(): Problem | null {
     if (this.#ending !== null) return this.#ending;
-    if (this.#session !== null && this.#overdue(this.#session)) return this.#problem;
-    return this.#session !== null && this.#failures === 0 ? null : this.#problem;
+    if (this.#session === null || this.#failures > 0) return this.#problem;
+    return this.#overdue(this.#session) ? noAnswer() : null;
   }
 
   /** When the token ends unless it is renewed; null without a session. */
@@ -211,7 +211,6 @@ export class VaultSession {
     this.#onLost(session.endsAt);
   }
 
-  /** A renewal that grants less than the leash: the role has a max TTL, and every task ends at it. */
   #judge(ttlMs: number): void {
     if (ttlMs >= this.#leashMs - SHORT_MS) {
       this.#ending = null;

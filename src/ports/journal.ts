@@ -17,7 +17,8 @@ export interface Tombstone {
 
 export interface Journal {
   /**
-   * Resolves when the entries are durable (fsync). Entries of one call are all or nothing.
+   * Resolves when the entries survive kill -9; what a power cut must not take either (that an id is spent, a
+   * receipt) is synced. Entries of one call are all or nothing.
    * @throws Problem JOURNAL_UNWRITABLE
    */
   append(entries: readonly Entry[]): Promise<void>;

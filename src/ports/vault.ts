@@ -1,13 +1,13 @@
-// The port to Vault: what the engine asks of it and the few answers it relies on. Invariant: a method
-// that issues something (openSession, createToken, readSecret) is never timed out, aborted or repeated
-// by the adapter: its promise settles when Vault answered or the connection is gone.
+// The port to Vault: what the engine asks of it and the few answers it relies on. Invariant: createToken
+// and readSecret are not cut off while Vault can still answer (120 s, beyond its own 90 s), and repeated
+// only after a plain refusal: a reply that nobody waits for would be a credential that nobody ends.
 
 import type { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Ask } from '../domain/task-spec.ts';
 
 /**
- * What a failed request means (DESIGN section 5): `refused` Vault said no and will again; `later` not now;
+ * What a failed request means: `refused` Vault said no and will again; `later` not now;
  * `notDone` it never left; `unknown` it may have been carried out.
  */
 export type FailureKind = 'refused' | 'later' | 'notDone' | 'unknown';

@@ -1,4 +1,4 @@
-// Owns the shape of agent.yaml (contract section 2): every key, its default and its bounds.
+// Owns the shape of agent.yaml (README, Configuration): every key, its default and its bounds.
 
 import * as z from 'zod';
 import { absolutePath, duration, fileMode, unixId, vaultName } from './scalars.ts';
@@ -84,12 +84,12 @@ export const agentConfig = z.strictObject({
       mode: fileMode.default(0o660),
       group: z.union([z.string().min(1), unixId]).optional(),
     })
-    .default({ path: '/run/tasklease/agent.sock', mode: 0o660 }),
+    .prefault({}),
   runtime_dir: absolutePath.default('/run/tasklease-private'),
   secrets_dir: absolutePath.default('/run/tasklease/tasks'),
   state_dir: absolutePath.default('/var/lib/tasklease'),
   profiles_dir: absolutePath.default('/etc/tasklease/profiles'),
-  limits: limits.default({ tasks: 1000, tasks_per_uid: 100, starts_per_minute: 600 }),
+  limits: limits.prefault({}),
   on_exit: z
     .literal('revoke', { error: 'must be revoke; keep (adoption by the next agent) is not in this version' })
     .default('revoke'),
@@ -101,7 +101,7 @@ export const agentConfig = z.strictObject({
         .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
         .default('info'),
     })
-    .default({ level: 'info' }),
+    .prefault({}),
   tasks: z.array(ownTask).default([]),
 });
 

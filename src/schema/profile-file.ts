@@ -1,6 +1,7 @@
-// Owns the shape of a profile file (contract section 3) and its step to the domain's Profile.
-// Invariant: a key that this version cannot honour is refused, never ignored: ignoring a condition
-// would hand out more than the author meant.
+// Owns the shape of a profile file (README, Profiles) and its step to the domain's Profile.
+// Invariant: a condition that this version cannot honour is refused: ignoring it would hand out more than
+// the author meant. Keys that belong to rotation or children (on_change, overlap, children, ttl.extend) are
+// read without effect.
 
 import * as z from 'zod';
 import type { ProfileName } from '../domain/ids.ts';
@@ -114,10 +115,10 @@ const profileShape = z.strictObject({
       when: later('time windows'),
       assertion: later('task assertions'),
     })
-    .default({ uids: [], gids: [] }),
+    .prefault({}),
   event: z
     .strictObject({ required: z.boolean().default(false), types: z.array(z.string().min(1)).default([]) })
-    .default({ required: false, types: [] }),
+    .prefault({}),
   params: z.record(name, paramRule).default({}),
   ttl: z
     .strictObject({
@@ -126,7 +127,7 @@ const profileShape = z.strictObject({
       grace: duration(0, 3_600_000).default(15_000),
       extend: z.boolean().default(false),
     })
-    .default({ default: 600_000, max: 3_600_000, grace: 15_000, extend: false })
+    .prefault({})
     .refine((ttl) => ttl.default <= ttl.max, { path: ['default'], message: 'is longer than max' }),
   vault: z.strictObject({
     mode: z.literal('child', { error: 'must be child (jwt is not in this version)' }).default('child'),

@@ -33,22 +33,28 @@ const later =
   };
 
 export const ROUTES: readonly Route[] = [
-  { method: 'PUT', path: ['tasks', '*'], handle: of(tasks.start) },
-  { method: 'GET', path: ['tasks', '*'], handle: of(tasks.show) },
-  { method: 'DELETE', path: ['tasks', '*'], handle: of(tasks.stop) },
+  { method: 'PUT', path: ['tasks', '*'], handle: of(tasks.start), answers: 'Task' },
+  { method: 'GET', path: ['tasks', '*'], handle: of(tasks.show), answers: 'Task' },
+  { method: 'DELETE', path: ['tasks', '*'], handle: of(tasks.stop), query: ['wait'], answers: 'Receipt' },
   { method: 'GET', path: ['tasks'], handle: of(tasks.list) },
-  { method: 'DELETE', path: ['tasks'], handle: of(tasks.stopEvent) },
-  { method: 'POST', path: ['tasks', '*', 'extend'], handle: later('extending a task') },
-  { method: 'GET', path: ['tasks', '*', 'events'], handle: of(tasks.taskEvents) },
+  { method: 'DELETE', path: ['tasks'], handle: of(tasks.stopEvent), query: ['event', 'wait'] },
+  { method: 'POST', path: ['tasks', '*', 'extend'], handle: later('extending a task'), later: true },
+  { method: 'GET', path: ['tasks', '*', 'events'], handle: of(tasks.taskEvents), query: ['hold'] },
   { method: 'GET', path: ['events'], handle: of(tasks.allEvents) },
-  { method: 'GET', path: ['tasks', '*', 'receipt'], handle: of(tasks.receipt) },
-  { method: 'GET', path: ['health'], handle: health },
+  { method: 'GET', path: ['tasks', '*', 'receipt'], handle: of(tasks.receipt), answers: 'Receipt' },
+  { method: 'GET', path: ['health'], handle: health, query: ['ready'] },
   { method: 'GET', path: ['metrics'], handle: metrics },
   { method: 'GET', path: ['openapi.json'], handle: schema },
-  { method: 'POST', path: ['tasks', '*', 'approval'], admin: true, handle: later('approval') },
-  { method: 'POST', path: ['tasks', '*', 'abandon'], admin: true, handle: later('abandoning a revocation') },
-  { method: 'POST', path: ['drain'], admin: true, handle: of(tasks.drain) },
-  { method: 'POST', path: ['revoke-all'], admin: true, handle: of(tasks.revokeAll) },
+  { method: 'POST', path: ['tasks', '*', 'approval'], admin: true, handle: later('approval'), later: true },
+  {
+    method: 'POST',
+    path: ['tasks', '*', 'abandon'],
+    admin: true,
+    handle: later('abandoning a revocation'),
+    later: true,
+  },
+  { method: 'POST', path: ['drain'], admin: true, handle: of(tasks.drain), query: ['wait'] },
+  { method: 'POST', path: ['revoke-all'], admin: true, handle: of(tasks.revokeAll), query: ['wait'] },
 ];
 
 /** Finds and runs the call. @throws Problem */

@@ -25,6 +25,8 @@ export function streamFacts(
   options: StreamOptions,
 ): void {
   let over = false;
+  // Counted per stream: a number of the whole agent would tell how much others do.
+  let seq = 0;
   const write = (line: unknown) => {
     if (over) return;
     response.write(`${JSON.stringify(line)}\n`);
@@ -33,7 +35,8 @@ export function streamFacts(
   const unlisten = facts.listen((fact, owner) => {
     if (!caller.admin && owner !== caller.uid) return;
     if (options.task !== null && fact.task !== options.task) return;
-    write(fact);
+    seq += 1;
+    write({ seq, ...fact });
     if (options.task === null || fact.type !== 'grant.closed') return;
     // Over before the reader is gone: a late `close` must not touch the next life of the same id.
     over = true;

@@ -1,4 +1,4 @@
-// Owns the calls about tasks (contract section 4). Invariant: a call changes nothing before its whole
+// Owns the calls about tasks (README, API). Invariant: a call changes nothing before its whole
 // input is checked.
 
 import { createHash } from 'node:crypto';

@@ -8,7 +8,7 @@ import { entries } from '../../src/cli/commands.ts';
 import { CATALOGUE } from '../../src/domain/problem.ts';
 import { ROOT } from './sources.ts';
 
-/** Problem codes and their HTTP status (contract section 4). SIGNAL_INVALID is 413 for an oversized body. */
+/** Problem codes and their HTTP status (README, API). SIGNAL_INVALID is 413 for an oversized body. */
 const PROBLEMS: Readonly<Record<string, number>> = {
   SIGNAL_INVALID: 400,
   IDENTITY_REJECTED: 401,
@@ -35,7 +35,7 @@ const PROBLEMS: Readonly<Record<string, number>> = {
   INTERNAL: 500,
 };
 
-/** Commands of this version (contract section 6). */
+/** Commands of this version (README, Command line). */
 const COMMANDS = ['agent', 'run', 'start', 'stop', 'status', 'events', 'health', 'dev'];
 
 /** Commands whose code is handed in from the top (src/main.ts). */

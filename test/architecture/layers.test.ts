@@ -1,4 +1,4 @@
-// Owns the directions of DESIGN section 3: a file imports its own folder or a lower layer, adapters know
+// Owns the directions of the layers: a file imports its own folder or a lower layer, adapters know
 // nothing of one another, server and cli reach adapters only through compose, packages stay at the edge.
 
 import { describe, expect, test } from 'vitest';

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 
 const said = (reply: Reply): string => `${reply.status} ${reply.text}`;
 
-/** Starts a task and answers the start answer (contract section 4). */
+/** Starts a task and answers the start answer (README, API). */
 export const startTask = async (
   world: Pick<World, 'api'>,
   task: string,

@@ -1,4 +1,4 @@
-// The socket API for shells (contract section 6): what the commands print, and their exit codes.
+// The socket API for shells (README, Command line): what the commands print, and their exit codes.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../harness/until.ts';

@@ -1,4 +1,4 @@
-// One task's life through the API (contract section 4): start, repeat, conflict, look, stop, receipt, spent.
+// One task's life through the API (README, API): start, repeat, conflict, look, stop, receipt, spent.
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

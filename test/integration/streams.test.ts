@@ -1,4 +1,4 @@
-// The two streams of facts, and the connection that holds a task (contract section 4).
+// The two streams of facts, and the connection that holds a task (README, API).
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectProblem, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
@@ -40,6 +40,8 @@ test("a task's stream shows that task alone and ends with it", async () => {
   while ((await events.next()) !== undefined);
   expect(events.lines.at(-1)).toMatchObject({ type: 'grant.closed' });
   expect(JSON.stringify(events.lines)).not.toContain('unwatched');
+  // Counted in the stream itself: a gap would tell how much others do.
+  expect(events.lines.map(({ seq }) => seq)).toEqual(events.lines.map((_, i) => i + 1));
   expectProblem(await world.api('GET', '/v1/tasks/nobody/events'), 404, 'TASK_UNKNOWN');
 });
 

@@ -16,7 +16,7 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 export interface TmpfsOptions {
   /** A directory that directory.ts has found safe. */
   readonly dir: string;
-  /** A file that remembers which directory is the agent's alone; without it only an empty one is taken. */
+  /** A file that remembers which directory is the agent's alone; without it only one that is empty or holds nothing but task directories is taken. */
   readonly claimFile?: string;
 }
 

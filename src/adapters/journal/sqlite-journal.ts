@@ -80,6 +80,17 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
   let waiting: Waiting[] = [];
   let scheduled = false;
 
+  function transaction(run: () => void): void {
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      run();
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
   function index(entry: Entry): void {
     const { fact } = entry;
     if (fact.type === 'grant.accepted') {
@@ -103,19 +114,14 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
           : 'FULL';
         if (wanted !== synchronous) db.exec(`PRAGMA synchronous = ${wanted}`);
         synchronous = wanted;
-        db.exec('BEGIN IMMEDIATE');
-        try {
+        transaction(() => {
           for (const { entries } of batch) {
             for (const entry of entries) {
               insert.run(bootId, entry.at, entry.wallMs, entry.grant, JSON.stringify(entry.fact));
               index(entry);
             }
           }
-          db.exec('COMMIT');
-        } catch (error) {
-          if (db.isTransaction) db.exec('ROLLBACK');
-          throw error;
-        }
+        });
       });
     } catch (problem) {
       for (const { reject } of batch) reject(problem as Problem);
@@ -135,34 +141,38 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
     },
     openGrants(now) {
       const open = new Map<GrantId, Entry[]>();
-      for (const row of selectOpen.iterate()) {
-        const grant = row.grant_id as GrantId;
-        const list = open.get(grant) ?? [];
-        open.set(grant, list);
-        list.push(entryOf(row, bootId, now));
-      }
+      attempt(path, () => {
+        for (const row of selectOpen.iterate()) {
+          const grant = row.grant_id as GrantId;
+          const list = open.get(grant) ?? [];
+          open.set(grant, list);
+          list.push(entryOf(row, bootId, now));
+        }
+      });
       return open;
     },
-    tombstone(task) {
-      const row = selectClosed.get(task);
-      if (row === undefined) return null;
-      return {
-        grant: row.grant_id as GrantId,
-        receipt: JSON.parse(row.receipt as string),
-        owner: JSON.parse(row.owner as string),
-        digest: row.digest as string,
-        spent: row.spent === 1,
-      } satisfies Tombstone;
-    },
-    lives: (task: TaskId) => countLives.get(task)!.n as number,
-    forget(beforeWallMs) {
+    tombstone: (task) =>
       attempt(path, () => {
-        db.exec('BEGIN IMMEDIATE');
-        const old = 'SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?';
-        db.prepare(`DELETE FROM entries WHERE grant_id IN (${old})`).run(beforeWallMs);
-        db.prepare('DELETE FROM grants WHERE open = 0 AND closed_wall_ms < ?').run(beforeWallMs);
-        db.exec('COMMIT');
-      });
+        const row = selectClosed.get(task);
+        if (row === undefined) return null;
+        return {
+          grant: row.grant_id as GrantId,
+          receipt: JSON.parse(row.receipt as string),
+          owner: JSON.parse(row.owner as string),
+          digest: row.digest as string,
+          spent: row.spent === 1,
+        } satisfies Tombstone;
+      }),
+    lives: (task: TaskId) => attempt(path, () => countLives.get(task)!.n as number),
+    forget(beforeWallMs) {
+      const old = 'SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?';
+      attempt(path, () =>
+        transaction(() => {
+          db.prepare(`DELETE FROM entries WHERE grant_id IN (${old})`).run(beforeWallMs);
+          db.prepare('DELETE FROM grants WHERE open = 0 AND closed_wall_ms < ?').run(beforeWallMs);
+          db.prepare('DELETE FROM sessions WHERE ends_at_wall_ms < ?').run(beforeWallMs);
+        }),
+      );
     },
     noteSession: (accessor, endsAtWallMs) => {
       attempt(path, () => noteSession.run(accessor, Math.round(endsAtWallMs)));

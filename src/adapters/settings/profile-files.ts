@@ -1,7 +1,7 @@
 // Owns profiles_dir: every *.yaml is a profile, watched (chokidar). Invariant: a file that cannot be
 // used never replaces one that could.
 
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { watch } from 'chokidar';
 import type { Profile } from '../../domain/profile.ts';
@@ -41,19 +41,31 @@ export function profileFiles(dir: string): string[] {
   }
 }
 
-function load(file: string, sink: ProfileSink): void {
-  try {
-    sink.put(readProfile(file));
-  } catch (error) {
-    if (!(error instanceof SettingsFault)) throw error;
-    sink.fault(nameOf(file), error.message);
-  }
-}
-
 /** Loads all profiles now and follows every change; returns how to stop. @throws SettingsFault */
 export function followProfiles(dir: string, sink: ProfileSink): () => Promise<void> {
-  mkdirSync(dir, { recursive: true, mode: 0o755 });
-  for (const file of profileFiles(dir)) load(file, sink);
+  /** What each file held when it was read last: editors and start-up tell of files that did not change. */
+  const texts = new Map<string, string>();
+
+  function load(file: string): void {
+    try {
+      const text = readFileSync(file, 'utf8');
+      if (texts.get(file) === text) return;
+      texts.set(file, text);
+      sink.put(readProfile(file));
+    } catch (error) {
+      if (error instanceof SettingsFault) return sink.fault(nameOf(file), error.message);
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === undefined) throw error;
+      sink.fault(nameOf(file), `${file}: cannot be read (${code}): check its owner and mode`);
+    }
+  }
+
+  const blind = (error: unknown) => {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const next = 'raise fs.inotify.max_user_watches, or restart the agent after a change';
+    sink.fault('profiles_dir', `${dir}: changes are not seen (${code ?? message}): ${next}`);
+  };
+  for (const file of profileFiles(dir)) load(file);
   const watcher = watch(dir, {
     depth: 0,
     ignoreInitial: true,
@@ -63,10 +75,18 @@ export function followProfiles(dir: string, sink: ProfileSink): () => Promise<vo
   });
   // What was written between the reading above and the watcher's first scan would never be told.
   watcher.on('ready', () => {
-    for (const file of profileFiles(dir)) load(file, sink);
+    try {
+      for (const file of profileFiles(dir)) load(file);
+    } catch (error) {
+      blind(error);
+    }
   });
-  watcher.on('add', (file) => load(file, sink));
-  watcher.on('change', (file) => load(file, sink));
-  watcher.on('unlink', (file) => sink.remove(nameOf(file)));
+  watcher.on('error', blind);
+  watcher.on('add', load);
+  watcher.on('change', load);
+  watcher.on('unlink', (file) => {
+    texts.delete(file);
+    sink.remove(nameOf(file));
+  });
   return () => watcher.close();
 }

@@ -1,4 +1,4 @@
-// Owns the meaning of every answer and failure of a Vault request (DESIGN section 5), translated once,
+// Owns the meaning of every answer and failure of a Vault request, translated once,
 // here. Invariant: nothing of a request or reply body but Vault's own error sentences goes further.
 
 import { Problem, type ProblemCode } from '../../domain/problem.ts';

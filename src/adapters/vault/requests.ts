@@ -18,7 +18,7 @@ export interface Requests {
     urgency: Urgency,
     body?: unknown,
   ): Promise<unknown>;
-  /** A request that issues something: it is left to end, however long it takes. */
+  /** A request that issues something: it is left to end for as long as Vault can still answer. */
   issue(
     method: 'GET' | 'POST',
     path: string,

@@ -5,7 +5,7 @@ import { wholeSeconds } from '../../domain/duration.ts';
 import { Secret } from '../../domain/secret.ts';
 import { type SessionToken, type TaskToken, type Vault, VaultFailure } from '../../ports/vault.ts';
 import { authReply } from '../../schema/vault-reply.ts';
-import { brokenContract } from './classify.ts';
+import { brokenContract, type RequestLine } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import type { Login } from './login.ts';
 import type { Requests } from './requests.ts';
@@ -15,13 +15,8 @@ export interface SessionOptions {
   readonly leashMs: number;
 }
 
-interface Line {
-  readonly method: string;
-  readonly path: string;
-}
-
 /** The token in a reply. */
-export function tokenReply(line: Line, reply: unknown) {
+export function tokenReply(line: RequestLine, reply: unknown) {
   const parsed = authReply.safeParse(reply);
   if (parsed.success) return parsed.data.auth;
   throw brokenContract(line, 'the reply holds no token', 'is vault.address really a Vault server?');
@@ -110,7 +105,7 @@ export function tokenMaker(requests: Requests, role: string): Vault['createToken
 /** The task token in a reply, refused and revoked unless it is exactly what was asked for. */
 async function checkedToken(
   requests: Requests,
-  line: Line,
+  line: RequestLine,
   reply: unknown,
   session: Secret,
   request: TokenRequest,

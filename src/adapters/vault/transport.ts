@@ -33,7 +33,7 @@ export interface CallOptions {
   readonly headers?: Record<string, string>;
   readonly json?: unknown;
   readonly urgency: Urgency;
-  /** Milliseconds; absent for what must never be cut off. */
+  /** Milliseconds; absent for what must not be cut off while Vault can still answer. */
   readonly limitMs?: number;
 }
 

@@ -201,11 +201,11 @@ describe('health', () => {
   test('exits 1 with the reasons when it is not', async () => {
     agent.on(
       'GET /v1/health',
-      json(503, { reasons: ['no Vault session', { name: 'vault', ready: false, detail: 'sealed' }] }),
+      json(503, { reasons: [{ code: 'VAULT_SEALED', detail: 'Vault is sealed', hint: 'unseal it' }] }),
     );
     expect(await cli('health')).toMatchObject({
       code: 1,
-      stdout: 'not ready\n  no Vault session\n  vault: sealed\n',
+      stdout: 'not ready\n  VAULT_SEALED: Vault is sealed; unseal it\n',
     });
   });
 

@@ -1,4 +1,4 @@
-// Owns the rows of DESIGN section 4 for a grant at work: renewals, degradation, the deadline and every way
+// Owns the rows of the state table for a grant at work: renewals, degradation, the deadline and every way
 // into stopping.
 
 import { describe } from 'vitest';

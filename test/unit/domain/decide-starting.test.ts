@@ -1,4 +1,4 @@
-// Owns the rows of DESIGN section 4 for a grant that is not active yet: nothing is leased before the start,
+// Owns the rows of the state table for a grant that is not active yet: nothing is leased before the start,
 // and whatever a failed start made is on record before it is undone.
 
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Owns the rows of DESIGN section 4 for a grant that ends: files first, what issues secrets is let end, every
+// Owns the rows of the state table for a grant that ends: files first, what issues secrets is let end, every
 // generation is proved, and closed is final.
 
 import { describe } from 'vitest';

@@ -1,4 +1,4 @@
-// Owns the shape of a row of DESIGN section 4, the events and the states that rows start from, and how a row
+// Owns the shape of a row of the state table, the events and the states that rows start from, and how a row
 // is checked. Invariant: a row pins next state, fact types and effect types, all in order.
 
 import { expect, test } from 'vitest';

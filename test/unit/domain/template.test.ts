@@ -5,7 +5,7 @@ import { isProfileName, isSegment, isTaskId } from '../../../src/domain/ids.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import { hasStrayBraces, renderSegments, renderText, slots } from '../../../src/domain/template.ts';
 
-/** Values that must never reach Vault (contract section 3, one segment only). */
+/** Values that must never reach Vault (README, Profiles, one segment only). */
 const HOSTILE = [
   '..',
   '.',
