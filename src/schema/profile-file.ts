@@ -8,10 +8,9 @@ import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
 import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
 import { hasStrayBraces, slots } from '../domain/template.ts';
-import { duration, fileMode, unixId, vaultName } from './scalars.ts';
+import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
 import { profileNameSchema } from './signal.ts';
 
-const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
 const name = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, underscores and hyphens');

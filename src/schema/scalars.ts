@@ -47,3 +47,6 @@ export const vaultName = z
   .regex(/^[A-Za-z0-9._~@:=,-]+(?:\/[A-Za-z0-9._~@:=,-]+)*$/, 'must be a Vault path without empty segments')
   .refine((path) => !path.includes('..'), 'must not contain ".."')
   .refine((path) => !path.split('/').includes('.'), 'must not contain a "." segment');
+
+/** A key that is known but must not be given yet: refused by name, with what it is for. */
+export const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();

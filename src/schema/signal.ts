@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { isProfileName, isTaskId, TASK_ID_RULE } from '../domain/ids.ts';
-import { duration } from './scalars.ts';
+import { duration, later } from './scalars.ts';
 
 const text = (max: number) =>
   z
@@ -17,8 +17,6 @@ export const taskIdSchema = z.string().refine(isTaskId, `must be ${TASK_ID_RULE}
 export const profileNameSchema = z
   .string({ error: 'must be the name of a profile' })
   .refine(isProfileName, 'must be the name of a profile: letters, digits, dots, underscores and hyphens');
-
-const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
 
 const bind = z
   .union(
