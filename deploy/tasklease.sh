@@ -23,10 +23,10 @@ kill_after=10 # seconds from SIGTERM to SIGKILL for a command whose task is gone
 
 usage() {
   cat <<'TEXT'
-Usage: tasklease.sh start --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID]
+Usage: tasklease.sh start --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK]
        tasklease.sh stop  TASK [--wait D]
        tasklease.sh stop  --event type:id [--wait D]
-       tasklease.sh run   --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] -- CMD...
+       tasklease.sh run   --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK] -- CMD...
 
   --socket PATH   the agent's socket (also TASKLEASE_SOCKET; else /run/tasklease/agent.sock)
 
@@ -153,7 +153,7 @@ case ${1-} in
 esac
 shift
 
-profile='' params='' duration='' duration_seconds='' event='' task='' wait_for=$stop_wait dashes=''
+profile='' params='' duration='' duration_seconds='' event='' task='' parent='' wait_for=$stop_wait dashes=''
 while [ $# -gt 0 ]; do
   case $1 in
     --)
@@ -191,6 +191,9 @@ while [ $# -gt 0 ]; do
       [ -n "$(seconds "$value")" ] || misused "--wait $value is no duration such as 30s or 5m."
       wait_for=$value ;;
     start--profile | run--profile) profile=$value ;;
+    start--parent | run--parent)
+      check_task "$value"
+      parent=$value ;;
     start--duration | run--duration)
       duration=$value duration_seconds=$(seconds "$value")
       [ -n "$duration_seconds" ] || misused "--duration $value is no duration such as 90s, 10m or 1h30m." ;;
@@ -243,6 +246,7 @@ start_body() {
   [ -z "$params" ] || printf ',"params":{%s}' "$params"
   [ -z "$duration" ] || printf ',"duration":%s' "$(json "$duration")"
   [ -z "$event" ] || printf ',"event":{"type":%s,"id":%s}' "$(json "${event%%:*}")" "$(json "${event#*:}")"
+  [ -z "$parent" ] || printf ',"parent":%s' "$(json "$parent")"
   printf '%s}' "$1"
 }
 
@@ -327,12 +331,15 @@ on_lost() {
   fi
 }
 
+# The task has more time than was asked for at the start; the agent's own end of it counts from now on.
+on_extended() { interrupted=yes extended=yes; }
+
 on_alarm() {
   interrupted=yes
   echo 0 >&4
   if [ -n "$lost" ]; then
     signal_command KILL
-  else
+  elif [ -z "$extended" ]; then
     expired=yes
     say "the asked duration of $duration is over. SIGTERM to the command."
     signal_command TERM
@@ -377,7 +384,7 @@ run() {
   if [ -z "$dashes" ] || [ $# -eq 0 ]; then misused "the command is missing: run --profile P -- CMD..."; fi
   prepare_start
   find_command "$1"
-  cmd='' lost='' expired='' started='' holder='' fifos='' interrupted=''
+  cmd='' lost='' expired='' extended='' started='' holder='' fifos='' interrupted=''
   fifos=$(mktemp -d "${TMPDIR:-/tmp}/tasklease.XXXXXX" 2>/dev/null || mktemp -d /dev/shm/tasklease.XXXXXX 2>/dev/null)
   if [ -z "$fifos" ] || ! mkfifo "$fifos/life" "$fifos/stream"; then
     say "cannot make two pipes in ${TMPDIR:-/tmp} or /dev/shm. Name a directory one may write with TMPDIR."
@@ -391,6 +398,7 @@ run() {
   done
   trap on_lost USR1
   trap on_alarm USR2
+  trap on_extended URG
 
   # The order matters: the holder dials only once it holds `life`, so no connection is ever without it.
   hold &
@@ -436,9 +444,13 @@ run() {
   ) <&5 &
   cmd=$!
   exec 5<&-
-  # The agent sends lines now and then; what counts is that the stream ends.
+  # The agent sends lines now and then; what counts is that the stream ends, and when the task is extended.
   (
-    cat <&3 >/dev/null
+    while read -r line; do
+      case $line in
+        *'"type":"deadline.moved"'*) kill -s URG "$$" ;;
+      esac
+    done <&3
     kill -s USR1 "$$"
   ) </dev/null >/dev/null 2>&1 4>&- &
   [ -z "$duration_seconds" ] || alarm "$duration_seconds"

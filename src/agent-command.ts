@@ -7,6 +7,7 @@ import type { Command } from './cli/command.ts';
 import { Exit } from './cli/command.ts';
 import { version } from './cli/version.ts';
 import { Problem } from './domain/problem.ts';
+import type { Profile } from './domain/profile.ts';
 import type { AgentConfig } from './schema/config.ts';
 
 const EX_CONFIG = 78;
@@ -26,7 +27,8 @@ Options:
   --check        validate the configuration and every profile, then exit
   -h, --help     this text
 
-Signals: SIGTERM and SIGINT stop every task, wait for the proofs (stop_timeout), then end.
+Signals: SIGTERM and SIGINT stop every task, wait for the proofs (stop_timeout), then end. With on_exit: keep
+living tasks are left as they are, for the next agent to take over within the leash.
 Exit code: 0 ok, 1 failed or tasks left unproved, 2 usage, 78 configuration
 `;
 
@@ -80,13 +82,19 @@ async function validate(config: AgentConfig, file: string): Promise<number> {
   if (group !== undefined && groupId(group) === null) {
     faults.push(`${file}: socket.group: there is no group ${group}: make it, or leave the key out`);
   }
-  const names = new Set<string>();
+  const profiles: Profile[] = [];
   for (const path of files) {
     try {
-      names.add(readProfile(path).name);
+      profiles.push(readProfile(path));
     } catch (error) {
       if (!(error instanceof SettingsFault)) throw error;
       faults.push(error.message);
+    }
+  }
+  const names = new Set<string>(profiles.map(({ name }) => name));
+  for (const { name, children } of profiles) {
+    for (const child of children.filter((one) => !names.has(one))) {
+      faults.push(`${name}.yaml: children: names profile ${child}, which is not there`);
     }
   }
   for (const { id, profile } of config.tasks) {
@@ -94,8 +102,8 @@ async function validate(config: AgentConfig, file: string): Promise<number> {
       faults.push(`${file}: tasks: ${id} names profile ${profile}, which is not there`);
   }
   if (faults.length > 0) return fail(EX_CONFIG, faults.join('\n'));
-  const profiles = `${files.length} ${files.length === 1 ? 'profile' : 'profiles'}`;
-  process.stdout.write(`${file} is valid, with ${profiles} in ${profilesDir}\n`);
+  const count = `${files.length} ${files.length === 1 ? 'profile' : 'profiles'}`;
+  process.stdout.write(`${file} is valid, with ${count} in ${profilesDir}\n`);
   return Exit.ok;
 }
 

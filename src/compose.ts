@@ -25,7 +25,6 @@ import { Metrics } from './adapters/telemetry/metrics.ts';
 import { connectVault, type VaultOptions } from './adapters/vault/vault-client.ts';
 import { Agent } from './engine/agent.ts';
 import { gauges, observe, profileSink } from './engine/observe.ts';
-import { sweep } from './engine/sweep.ts';
 import type { Telemetry } from './ports/telemetry.ts';
 import type { AgentConfig } from './schema/config.ts';
 import { listenMetrics, listenSocket, type SocketOptions } from './server/http.ts';
@@ -49,9 +48,10 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
-  // Whatever else cannot be opened: what an earlier agent left in the files must not stay.
-  await sweep(files, telemetry);
   const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
+  if (journal.damaged !== null) {
+    log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
+  }
   const vault = connectVault(vaultOptions(config, environment));
   const agent = new Agent(
     {
@@ -82,7 +82,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   void startOwnTasks(agent, config.tasks, telemetry);
   return {
     async close() {
-      const left = await agent.close(config.stop_timeout);
+      const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');
       await unfollow();
       for (const server of servers) {
         server.close();

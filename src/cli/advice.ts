@@ -12,7 +12,8 @@ const withOption =
   (hint, name) =>
     hint === '' || pointsToSchema(hint) ? `correct ${option(name)}` : `${hint} (${option(name)})`;
 
-const pointsToSchema = (hint: string): boolean => hint.includes('openapi.json');
+const pointsToSchema = (hint: string): boolean =>
+  hint.includes('openapi.json') || hint.startsWith('send a body like');
 const EVENT = '--event TYPE:ID';
 const param = (name: string): string => `--param ${name}=VALUE`;
 
@@ -52,7 +53,7 @@ const table: readonly (readonly [code: string, detail: RegExp, words: Words])[] 
   [
     'SIGNAL_INVALID',
     /needs a bind/,
-    () => 'add --pid N, or use tasklease run, which binds the task to itself',
+    () => 'add --pid N or --cgroup PATH, or use tasklease run, which binds the task to itself',
   ],
   [
     'SIGNAL_INVALID',
@@ -60,6 +61,14 @@ const table: readonly (readonly [code: string, detail: RegExp, words: Words])[] 
     () =>
       "--pid takes a living process of yours in the agent's pid namespace; tasklease run works from everywhere",
   ],
+  [
+    'SIGNAL_INVALID',
+    /^bind\.cgroup/,
+    () =>
+      '--cgroup takes a living control group of your own as /proc/PID/cgroup shows it after "0::"; tasklease run works from everywhere',
+  ],
+  ['SIGNAL_INVALID', /^parent\b/, withOption(() => '--parent TASK')],
+  ['SIGNAL_INVALID', /^reason\b/, withOption(() => '--reason TEXT')],
   ['SIGNAL_INVALID', /^wait /, () => 'give --wait 30s, or up to --wait 1h'],
 ];
 

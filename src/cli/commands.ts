@@ -35,6 +35,7 @@ export const entries: readonly Entry[] = [
   { name: 'start', summary: 'start a task', load: () => import('./start.ts') },
   { name: 'stop', summary: 'stop a task and wait for the proof', load: () => import('./stop.ts') },
   { name: 'status', summary: 'show tasks', load: () => import('./status.ts') },
+  { name: 'extend', summary: 'give a task more time', load: () => import('./extend.ts') },
   { name: 'events', summary: 'follow what happens', load: () => import('./events.ts') },
   { name: 'health', summary: 'ask whether the agent is ready', load: () => import('./health.ts') },
   { name: 'agent', summary: 'the sidecar', outside: true },
@@ -49,6 +50,11 @@ export const entries: readonly Entry[] = [
     load: () => import('./drain.ts'),
   },
   {
+    name: 'abandon',
+    summary: 'give up on a revocation that cannot be proved (admin socket)',
+    load: () => import('./abandon.ts'),
+  },
+  {
     name: 'dev',
     summary: 'from a clone: a real Vault, a database and a guided tour',
     outside: true,
@@ -56,18 +62,7 @@ export const entries: readonly Entry[] = [
 ];
 
 /** Commands of the contract that a later version brings. */
-const later = new Set([
-  'explain',
-  'policy',
-  'doctor',
-  'audit',
-  'init',
-  'schema',
-  'extend',
-  'approve',
-  'deny',
-  'abandon',
-]);
+const later = new Set(['explain', 'policy', 'doctor', 'audit', 'init', 'schema', 'approve', 'deny']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {

@@ -3,6 +3,7 @@
 import { clientOptions, parse, readOutput, readTaskId, socketPath } from './args.ts';
 import { connect, expectOk, isStream, parseJson, taskPath } from './client.ts';
 import { type Command, Exit } from './command.ts';
+import { AgentUnreachable } from './failure.ts';
 import { eventsUsage } from './help.ts';
 import { print, say } from './output.ts';
 import { fact, fieldsOf } from './show.ts';
@@ -35,7 +36,8 @@ export const command: Command = {
         if (task !== undefined && fieldsOf(value).type === 'grant.closed') closed = true;
       }
     } catch (error) {
-      if (!enough && !closed) throw error;
+      // Answered once, and gone since: that is the end of a stream, however abrupt.
+      if (!(error instanceof AgentUnreachable)) throw error;
     }
     if (enough || closed) return Exit.ok;
     say(voice.streamEnded());

@@ -27,6 +27,8 @@ export interface Problem {
   readonly detail: string;
   readonly hint?: string;
   readonly retryable?: boolean;
+  /** When to try again, where the agent says so. */
+  readonly retryAfterMs?: number;
 }
 
 /** The agent answered, and the answer is no: exit 1. `text` is the API's body, byte for byte. */
@@ -52,5 +54,6 @@ function readProblem(status: number, body: unknown): Problem {
     detail: detail ?? "the answer is not a problem document; is this socket the agent's?",
     ...(typeof fields.hint === 'string' ? { hint: fields.hint } : {}),
     ...(typeof fields.retryable === 'boolean' ? { retryable: fields.retryable } : {}),
+    ...(typeof fields.retry_after_ms === 'number' ? { retryAfterMs: fields.retry_after_ms } : {}),
   };
 }

@@ -15,7 +15,8 @@ const ASKS = `  --profile P          the kind of task, as the operator named it 
   --task ID            the task's id, for stop, status and events; made from profile and time when left out
   --param K=V          a parameter of the profile; repeat for more
   --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
-  --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412`;
+  --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412
+  --parent TASK        make it a child of this task of yours: it never lives longer and is stopped with it`;
 
 export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
 
@@ -25,6 +26,7 @@ $TASKLEASE_DIR and the task's id in $TASKLEASE_TASK. Signals are forwarded, the 
 Example:
   tasklease run --profile report-read --param env=prod --duration 15m -- \\
     sh -c 'set -a; . "$TASKLEASE_DIR/db.env"; psql -c "select 1"'
+  tasklease run --profile tool-call --parent "$TASKLEASE_TASK" -- ./tool.sh   # inside another run
 
 Options:
 ${ASKS}
@@ -32,8 +34,12 @@ ${ASKS}
   -h, --help           this text
 
 The task is bound to this process: when it ends, kill -9 included, the lease is revoked; CMD then lives on
-without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline. When someone
-else stops the task, or the agent stays away for 10 s, CMD gets SIGTERM.
+without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline; "tasklease
+extend" moves both. When someone else stops the task, CMD gets SIGTERM. A signal that the profile sends after
+a rotation (on_change) reaches CMD.
+
+An agent that is restarted does not disturb CMD. Where the agent is in another pid namespace (a sidecar), the
+task is bound to the connection instead: when the agent stays away for 10 s, it is lost and CMD gets SIGTERM.
 
 When all is well nothing is printed beside CMD's own output. "tasklease stop TASK" shows the receipt again;
 --task gives the task an id that you know.
@@ -45,10 +51,12 @@ failed or the task was lost, 126 when CMD is not executable, 127 when it is not 
 export const startUsage = `Usage: tasklease start --profile P [options]
 
 Start a task: lease its secrets and publish them as files. It ends at its deadline, by "tasklease stop",
-or with the process it is bound to.
+with the process or control group it is bound to, or with its parent.
 
 Example:
   tasklease start --profile report-read --task build-81 --param env=prod --duration 15m
+  tasklease start --profile tool-call --parent build-81
+  tasklease start --profile report-read --cgroup /system.slice/ci-81.service
   cat /run/tasklease/tasks/build-81/current/db.env
   tasklease stop build-81
 
@@ -56,6 +64,8 @@ Options:
 ${ASKS}
   --deadline T         the end as a time (RFC 3339), instead of --duration
   --pid N              bind it to process N: when that ends, the task is stopped
+  --cgroup PATH        bind it to a control group, as /proc/PID/cgroup shows it after "0::": when that is
+                       empty or gone, the task is stopped
 ${CLIENT}
 
 ${EXITS}
@@ -89,6 +99,21 @@ Example:
   tasklease status build-81 --output json
 
 Options:
+${CLIENT}
+
+${EXITS}
+`;
+
+export const extendUsage = `Usage: tasklease extend TASK --duration D [options]
+
+Move a task's deadline later by D, where its profile says so (ttl.extend: true), but never past the profile's
+max. The answer shows the deadline as it is then.
+
+Example:
+  tasklease extend build-81 --duration 10m
+
+Options:
+  --duration D         how much later: 90s, 10m, 1h (required)
 ${CLIENT}
 
 ${EXITS}
@@ -146,6 +171,23 @@ Example:
 
 Options:
   --wait D             how long to wait for the proofs (default 30s; 0s: do not wait)
+${ADMIN}
+
+${EXITS}, 4 revocation still pending
+`;
+
+export const abandonUsage = `Usage: tasklease abandon TASK --reason TEXT [options]
+
+Give up on a revocation that can never be proved, because its engine was deleted or Vault was restored from
+an old snapshot. Only for a task that is stopping; its files are gone already. The receipt then calls its
+leases "unproved", and who gave them up, and why, goes on record. See to the credentials by other means first.
+
+Example:
+  tasklease status build-81
+  sudo tasklease abandon build-81 --reason 'database/ was unmounted, roles dropped by hand: OPS-712'
+
+Options:
+  --reason TEXT        why, in a sentence (required)
 ${ADMIN}
 
 ${EXITS}, 4 revocation still pending

@@ -12,8 +12,8 @@ export interface Granted {
   readonly dir: string;
   readonly expiresAt: string;
   readonly deadline: string;
-  /** The stream that holds the task, where it is bound to the connection. */
-  readonly held?: Stream;
+  /** Where the task is bound to the connection: the stream that holds it, and the body that asked for it. */
+  readonly held?: { readonly stream: Stream; readonly body: StartBody };
 }
 
 /**
@@ -33,19 +33,23 @@ function refusesPid(reply: Reply): boolean {
   return /\bpid\b/i.test(`${detail} ${hint ?? ''}`);
 }
 
-async function startHeld(client: Client, task: string, body: StartBody): Promise<Granted> {
-  const answer = await client.stream('PUT', taskPath(task), {
-    body: { ...body, bind: { connection: true } },
-  });
-  if (!isStream(answer)) return granted(expectOk(answer).body);
-  const first = await answer.lines.next();
-  if (first.done === true) throw new AgentUnreachable(client.socketPath, 'ECONNRESET');
-  const value = parseJson(first.value);
-  if (answer.status >= 300) {
-    answer.close();
-    throw new Refused(answer.status, first.value, value);
+async function startHeld(client: Client, task: string, start: StartBody): Promise<Granted> {
+  const body = { ...start, bind: { connection: true } };
+  const stream = await client.stream('PUT', taskPath(task), { body });
+  if (!isStream(stream)) return granted(expectOk(stream).body);
+  const first = await readHeld(client, stream);
+  if (first.status >= 300) {
+    stream.close();
+    throw new Refused(first.status, first.text, first.body);
   }
-  return { ...granted(value), held: answer };
+  return { ...granted(first.body), held: { stream, body } };
+}
+
+/** The start answer of a stream that stays open: its first line. @throws AgentUnreachable when there is none */
+export async function readHeld(client: Client, stream: Stream): Promise<Reply> {
+  const first = await stream.lines.next();
+  if (first.done === true) throw new AgentUnreachable(client.socketPath, 'ECONNRESET');
+  return { status: stream.status, text: first.value, body: parseJson(first.value) };
 }
 
 function granted(body: unknown): Granted {
@@ -59,7 +63,7 @@ function granted(body: unknown): Granted {
   };
 }
 
-/** Stops the task and waits for the proof. @throws AgentUnreachable */
+/** Stops the task and waits for the proof, up to `waitMs`. @throws AgentUnreachable */
 export const stopTask = (client: Client, task: string, waitMs: number): Promise<Reply> =>
   client.request('DELETE', taskPath(task, `?wait=${Math.ceil(waitMs / 1000)}s`), {
     timeoutMs: waitMs + 5_000,

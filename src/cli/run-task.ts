@@ -6,12 +6,11 @@ import { alarmIn } from './alarm.ts';
 import { type Child, type Ended, exitCodeOf, spawnCommand } from './child.ts';
 import type { Client } from './client.ts';
 import { RunExit } from './command.ts';
-import { AgentUnreachable, Refused } from './failure.ts';
-import { type Granted, startBound, stopTask } from './lease.ts';
-import { type Ending, type Watch, watchLease } from './lease-watch.ts';
+import { finalStop } from './final-stop.ts';
+import { type Granted, startBound } from './lease.ts';
+import { type Ending, type Times, type Watch, watchLease } from './lease-watch.ts';
 import { say } from './output.ts';
 import { report } from './report.ts';
-import { unprovedLeases } from './show.ts';
 import { asksToEnd, catchSignals, mustForward } from './signals.ts';
 import type { Start } from './start-body.ts';
 import * as voice from './voice.ts';
@@ -40,14 +39,14 @@ export async function runTask(run: Run): Promise<number> {
       stopWaiting();
     }
   });
-  const stop = (heard: boolean): Promise<void> =>
-    stopAndTell(
-      run,
-      heard,
-      new Promise((resolve) => {
+  const stop = (awaySince: number = performance.now()): Promise<void> =>
+    finalStop(run.client, run.start.task, {
+      proofMs: run.proofMs ?? 30_000,
+      awaySince,
+      impatient: new Promise((resolve) => {
         stopWaiting = resolve;
       }),
-    );
+    });
   let watch: Watch | undefined;
   try {
     const started = await Promise.race([
@@ -57,13 +56,13 @@ export async function runTask(run: Run): Promise<number> {
     if (typeof started === 'string') {
       // The start may still be under way: stopping it is all the same to the agent.
       say(voice.run.interrupted(run.start.task, started));
-      await stop(true);
+      await stop();
       return exitCodeOf(null, started);
     }
     const granted = started;
     if (granted.state !== 'active' && granted.state !== 'degraded') {
       say(voice.run.notActive(run.start.task, granted.state));
-      await stop(true);
+      await stop();
       return RunExit.failed;
     }
     child = spawnCommand(run.command, { TASKLEASE_TASK: run.start.task, TASKLEASE_DIR: granted.dir });
@@ -72,7 +71,7 @@ export async function runTask(run: Run): Promise<number> {
     const code = await guard.end(granted);
     child = undefined;
     watch.mute();
-    await stop(guard.heard);
+    await stop(guard.awaySince);
     return code;
   } catch (error) {
     report('run', error);
@@ -87,13 +86,14 @@ export async function runTask(run: Run): Promise<number> {
 
 /** Waits for CMD's end, and brings it about when time is up or the task is gone. */
 class Guard {
-  /** False while the agent is away. */
-  heard = true;
+  /** Since when the agent has been away (performance.now()); undefined while it is there. */
+  awaySince: number | undefined;
   private readonly run: Run;
   private readonly child: Child;
   private verdict: number | undefined;
   /** The deadline comes from our own clock and from the agent; the first one counts. */
   private killed = false;
+  private cancelAlarms = (): void => {};
 
   constructor(run: Run, child: Child) {
     this.run = run;
@@ -102,28 +102,51 @@ class Guard {
 
   watch(granted: Granted): Watch {
     const windowMs = this.run.windowMs ?? 10_000;
+    const { held } = granted;
+    const seconds = Math.round(windowMs / 1000);
+    // A task that is bound to this process does not need the agent for a while: its restart goes unnoticed.
+    let told = false;
+    const tell = (text: string): void => {
+      told = true;
+      say(text);
+    };
     return watchLease(this.run.client, this.run.start.task, {
-      hold: granted.held !== undefined,
-      ...(granted.held === undefined ? {} : { first: granted.held }),
+      ...(held === undefined ? {} : { held }),
       windowMs,
       onEnd: (ending) => this.taskEnded(ending),
+      onTimes: (times) => this.arm(times),
       onAway: (away) => {
-        this.heard = !away;
-        say(away ? voice.run.reconnecting(Math.round(windowMs / 1000)) : voice.run.reconnected);
+        if (away === 'broken') this.awaySince = performance.now();
+        if (away === 'broken' && held !== undefined) tell(voice.run.reconnecting(seconds));
+        if (away === 'long') tell(voice.run.awayLong(this.run.start.task, seconds));
+        if (away !== 'back') return;
+        this.awaySince = undefined;
+        if (told) say(voice.run.reconnected);
+        told = false;
       },
     });
   }
 
   /** Resolves to the exit code of `run`. */
   async end(granted: Granted): Promise<number> {
+    this.arm(granted);
+    const ended = await this.child.ended;
+    this.cancelAlarms();
+    return this.verdict ?? exitCode(this.run, ended);
+  }
+
+  /** Sets both alarms, anew when the task was extended; what has rung has rung. */
+  private arm({ expiresAt, deadline }: Times): void {
+    if (this.verdict !== undefined || Number.isNaN(Date.parse(deadline))) return;
+    this.cancelAlarms();
     const now = Date.now();
     const cancels = [
-      alarmIn(Date.parse(granted.expiresAt) - now, () => this.timeUp()),
-      alarmIn(Date.parse(granted.deadline) - now, () => this.deadline()),
+      alarmIn(Date.parse(expiresAt) - now, () => this.timeUp()),
+      alarmIn(Date.parse(deadline) - now, () => this.deadline()),
     ];
-    const ended = await this.child.ended;
-    for (const cancel of cancels) cancel();
-    return this.verdict ?? exitCode(this.run, ended);
+    this.cancelAlarms = () => {
+      for (const cancel of cancels) cancel();
+    };
   }
 
   private timeUp(): void {
@@ -144,7 +167,7 @@ class Guard {
   private taskEnded(ending: Ending): void {
     const { task } = this.run.start;
     if ('lost' in ending) {
-      this.heard = false;
+      this.awaySince = Number.NEGATIVE_INFINITY;
       this.verdict ??= RunExit.failed;
       say(voice.run.lost(task, ending.lost));
     } else if (ending.reason === 'expired') {
@@ -165,32 +188,4 @@ function exitCode(run: Run, ended: Ended): number {
   say(voice.run.spawnFailed(run.command[0] ?? '', ended.spawnError));
   if (ended.spawnError === 'ENOENT') return RunExit.notFound;
   return ended.spawnError === 'EACCES' ? RunExit.notExecutable : RunExit.failed;
-}
-
-/**
- * Stops the task and waits for the proof, or until `impatient`. Says what is not as it should be; the exit
- * code stays CMD's, since its work is done and the agent or Vault's leash ends the lease.
- * @param heard false when the agent was away last: then there is one attempt, not a wait for its return.
- */
-async function stopAndTell(run: Run, heard: boolean, impatient: Promise<void>): Promise<void> {
-  const { task } = run.start;
-  const proofMs = run.proofMs ?? 30_000;
-  const giveUpAt = performance.now() + (heard ? (run.windowMs ?? 10_000) : 0);
-  const given = impatient.then(() => 'impatient' as const);
-  for (;;) {
-    try {
-      const reply = await Promise.race([stopTask(run.client, task, proofMs), given]);
-      if (reply === 'impatient') return say(voice.run.impatient(task));
-      if (reply.status === 202) return say(`${voice.pending(task)}\n${voice.pendingNext(task)}`);
-      if (reply.status >= 300)
-        return say(voice.problem(new Refused(reply.status, reply.text, reply.body).problem, 'run'));
-      const unproved = unprovedLeases(reply.body);
-      return unproved > 0 ? say(voice.unproved(task, unproved)) : undefined;
-    } catch (error) {
-      if (!(error instanceof AgentUnreachable)) throw error;
-      if (performance.now() >= giveUpAt) return say(voice.run.stopUnheard(task, error.code));
-      const paused = await Promise.race([new Promise((resolve) => setTimeout(resolve, 200)), given]);
-      if (paused === 'impatient') return say(voice.run.impatient(task));
-    }
-  }
 }

@@ -30,10 +30,12 @@ export function task(value: unknown, now?: number): string {
     ['task', textOf(fields.task)],
     ['state', textOf(fields.state)],
     ['profile', textOf(fields.profile)],
+    ['parent', textOf(fields.parent)],
     ['outcome', textOf(fields.outcome)],
     ['event', event(fields.event)],
-    ['dir', textOf(fields.dir)],
+    ['dir', fields.state === 'degraded' && fields.dir === null ? voice.withdrawn : textOf(fields.dir)],
     ['files', listOf(fields.files).map(textOf).join(' ')],
+    ['generation', textOf(fields.generation)],
     ['deadline', fields.deadline === undefined ? '' : instant(fields.deadline, now)],
     ['closed', fields.closed_at === undefined ? '' : instant(fields.closed_at, now)],
     ['reason', problem(fields.reason)],
@@ -92,17 +94,19 @@ function problem(value: unknown): string {
 export function tasks(value: unknown, now?: number): string {
   const list = listOf(fieldsOf(value).tasks).map(fieldsOf);
   if (list.length === 0) return voice.noTasks;
-  const rows = list.map((item) => [
-    textOf(item.task),
-    textOf(item.state),
-    textOf(item.profile),
-    event(item.event) || '-',
-    item.deadline === undefined ? '-' : instant(item.deadline, now),
-  ]);
-  const [heading = '', ...lines] = columns([
-    ['TASK', 'STATE', 'PROFILE', 'EVENT', 'DEADLINE'],
-    ...rows,
-  ]).split('\n');
+  // Children and troubles are rare: their columns are there when one of the tasks has something to say.
+  const table: [heading: string, cell: (item: Fields) => string, always?: true][] = [
+    ['TASK', (item) => textOf(item.task), true],
+    ['STATE', (item) => textOf(item.state), true],
+    ['PROFILE', (item) => textOf(item.profile), true],
+    ['PARENT', (item) => textOf(item.parent)],
+    ['EVENT', (item) => event(item.event), true],
+    ['DEADLINE', (item) => (item.deadline === undefined ? '' : instant(item.deadline, now)), true],
+    ['REASON', (item) => problem(item.reason)],
+  ];
+  const shown = table.filter(([, cell, always]) => always === true || list.some((item) => cell(item) !== ''));
+  const rows = list.map((item) => shown.map(([, cell]) => cell(item) || '-'));
+  const [heading = '', ...lines] = columns([shown.map(([name]) => name), ...rows]).split('\n');
   return [paint('bold', heading), ...lines].join('\n');
 }
 
@@ -137,7 +141,7 @@ export function fact(value: unknown): string {
   const details = Object.entries(rest)
     .map(([key, item]) => [key, plain(item)] as const)
     .filter(([, text]) => text !== '')
-    .map(([key, text]) => `${key}=${text}`);
+    .map(([key, text]) => `${key}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`);
   const cells = [textOf(at), textOf(name), textOf(type), details.join(' ')];
   return columns([cells.filter((cell) => cell !== '')]);
 }
@@ -146,7 +150,7 @@ function plain(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'object') {
     if (event(value) !== '') return event(value);
-    if (problem(value) !== '') return JSON.stringify(problem(value));
+    if (problem(value) !== '') return problem(value);
     return Array.isArray(value) && value.every((item) => typeof item === 'string')
       ? value.join(',')
       : `${Array.isArray(value) ? value.length : '…'}`;

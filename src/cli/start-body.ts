@@ -13,6 +13,7 @@ export const startOptions = {
   param: { type: 'string', multiple: true },
   duration: { type: 'string' },
   event: { type: 'string' },
+  parent: { type: 'string' },
 } as const;
 
 export interface StartValues {
@@ -22,6 +23,7 @@ export interface StartValues {
   readonly duration?: string | undefined;
   readonly deadline?: string | undefined;
   readonly event?: string | undefined;
+  readonly parent?: string | undefined;
 }
 
 /** The body of `PUT /v1/tasks/{task}`. */
@@ -32,6 +34,7 @@ export interface StartBody {
   readonly deadline?: string;
   readonly event?: { readonly type: string; readonly id: string };
   readonly bind?: Readonly<Record<string, unknown>>;
+  readonly parent?: string;
 }
 
 export interface Start {
@@ -62,6 +65,7 @@ export function readStart(command: string, values: StartValues, now: Date = new 
         : { duration: readDuration('--duration', values.duration).text }),
       ...(values.deadline === undefined ? {} : { deadline: values.deadline }),
       ...(values.event === undefined ? {} : { event: readEvent(values.event) }),
+      ...(values.parent === undefined ? {} : { parent: readTaskId(command, values.parent) }),
     },
   };
 }

@@ -16,11 +16,12 @@ export const command: Command = {
       ...startOptions,
       deadline: { type: 'string' },
       pid: { type: 'string' },
+      cgroup: { type: 'string' },
       ...clientOptions,
     });
     const output = readOutput('start', values.output);
     const { task, body } = readStart('start', values);
-    const bind = values.pid === undefined ? {} : { bind: { pid: readPid(values.pid) } };
+    const bind = readBind(values);
     const reply = await connect(socketPath(values.socket)).request('PUT', taskPath(task), {
       body: { ...body, ...bind },
     });
@@ -28,6 +29,14 @@ export const command: Command = {
     return Exit.ok;
   },
 };
+
+function readBind({ pid, cgroup }: { pid?: string | undefined; cgroup?: string | undefined }) {
+  if (pid !== undefined && cgroup !== undefined) {
+    throw new UsageError('--pid and --cgroup exclude each other', 'give one of them');
+  }
+  if (cgroup !== undefined) return { bind: { cgroup } };
+  return pid === undefined ? {} : { bind: { pid: readPid(pid) } };
+}
 
 function readPid(text: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);

@@ -61,7 +61,8 @@ export function stoppedTasks(body: unknown): string {
   return tasks.length === 0 ? voice.nothingToStop : tasks.map(stoppedTask).join('\n');
 }
 
-function warnUnproved(body: unknown): void {
+/** Says on stderr which tasks of an answer have leases that could not be proved revoked. */
+export function warnUnproved(body: unknown): void {
   const { tasks } = fieldsOf(body);
   for (const item of Array.isArray(tasks) ? tasks : [body]) {
     const count = unprovedLeases(item);

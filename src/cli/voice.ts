@@ -2,6 +2,7 @@
 // hints in advice.ts). Invariant: an error says what failed, why, and what to do next; no sentence holds a
 // secret.
 
+import { formatDuration } from '../domain/duration.ts';
 import { advice } from './advice.ts';
 import type { Problem } from './failure.ts';
 import { clean, paint, paintError } from './output.ts';
@@ -12,12 +13,19 @@ const next = (text: string): string => `  ${paintError('dim', 'next:')} ${text}`
 
 /** @param command the command that was refused */
 export function problem(given: Problem, command: string): string {
-  const hint = advice(given, command);
+  const hint =
+    [advice(given, command), again(given)].filter((part) => part !== undefined).join(' ') || undefined;
   return [
     line(`${clean(given.code)} ${clean(given.detail)}`),
     ...(hint === undefined ? [] : [next(clean(hint))]),
   ].join('\n');
 }
+
+/** Whole seconds, rounded up as Retry-After is. */
+const again = ({ retryAfterMs }: Problem): string | undefined =>
+  retryAfterMs === undefined
+    ? undefined
+    : `(again in ${formatDuration(Math.max(1, Math.ceil(retryAfterMs / 1000)) * 1000)})`;
 
 export const usageError = (message: string, correction: string): string =>
   `${line(message)}\n${next(correction)}`;
@@ -93,6 +101,8 @@ export const profileFault = (fault: string): string =>
   `${line(`warning: a profile is faulty: ${clean(fault)}`)}\n${next('correct the file; until then its last good version, if any, is in use')}`;
 export const noTasks = 'no tasks';
 export const nothingToStop = 'no task was running';
+export const withdrawn =
+  'none: the files were taken away because their credential is dead; a new one is awaited';
 /** The colour in which a state is shown. */
 export function state(name: string): string {
   if (name === 'active') return paint('green', name);
@@ -123,6 +133,8 @@ export const run = {
     `${line(`${task} is lost: ${why}; CMD gets SIGTERM`)}\n${next('if the agent stays away, Vault itself ends the lease within the leash; start the task again once the agent is back')}`,
   reconnecting: (seconds: number): string =>
     line(`the agent went away; trying for ${seconds} s to reach it again`),
+  awayLong: (task: string, seconds: number): string =>
+    `${line(`${task}: the agent has been away for ${seconds} s; CMD goes on with the files it has`)}\n${next('start the agent again: while it is away nobody renews the lease, and Vault ends it within the leash')}`,
   reconnected: line('the agent is back and the task goes on'),
   stopUnheard: (task: string, why: string): string =>
     `${line(`${task}: the agent could not be told to stop it: ${why}`)}\n${next('it notices that this process has ended, or Vault ends the lease within the leash')}`,

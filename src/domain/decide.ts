@@ -1,24 +1,27 @@
-// Owns every decision about a grant. Pure: no clock, no I/O. Invariant: facts are made
-// durable before the effects run, so that a crash between the two leaves a handle on everything at Vault.
+// Owns every decision about a grant: which event means what in which state. Pure: no clock, no I/O. Invariant:
+// facts are made durable before the effects run, so that a crash between the two leaves a handle on everything
+// at Vault.
 
 import { wholeSeconds } from './duration.ts';
-import type { Fact, Outcome } from './fact.ts';
+import type { Fact } from './fact.ts';
 import type { Grant } from './grant.ts';
-import { latest } from './grant.ts';
-import type { GrantEvent, LeaseRenewal } from './grant-event.ts';
+import { current, IDLE, living, works } from './grant.ts';
+import type { GrantEvent, Verdict } from './grant-event.ts';
 import { apply } from './grant-fold.ts';
 import type { GrantId } from './ids.ts';
 import type { Instant, Moment } from './instant.ts';
-import { failsAt, incrementSeconds, needsCut, renewAt, retryDelayMs } from './lease.ts';
-import type { ProblemBody } from './problem.ts';
+import { needsCut, retryDelay } from './lease.ts';
 import { Problem } from './problem.ts';
-import { continueStop, gone } from './retire.ts';
+import { CUT_DELAY_MS, gaveUp, isRaising, raise, supersede, took } from './raise.ts';
+import * as retire from './retire.ts';
+import { continueStop } from './retire.ts';
 import { type Decision, Step } from './step.ts';
+import { endIfOver, extend, goStale, proceed, renewed, replan, stop } from './upkeep.ts';
 
 export type { Decision } from './step.ts';
 
-/** Leases longer than the task are cut this long after it became active, so that no start or short task waits. */
-const CUT_DELAY_MS = 50;
+/** A connection that was lost with its agent may come back for this long. */
+const RECONNECT_MS = 10_000;
 
 /** A new grant: accepted, its first generation opened, its token asked for. */
 export function open(
@@ -29,216 +32,199 @@ export function open(
 ): Decision {
   const step = new Step(apply(null, id, accepted, now), now);
   step.facts.push(accepted);
-  step.record({ type: 'generation.opened', n: 1 });
-  step.pending({ inFlight: 'token', answerBy: now.at + answerWithinMs });
-  step.ask({ type: 'openToken', n: 1 });
+  raise(step, null);
+  step.pending({ answerBy: now.at + answerWithinMs });
   return step.decision();
 }
 
 export function decide(grant: Grant, event: GrantEvent, now: Moment): Decision {
   const step = new Step(grant, now);
-  if (grant.state !== 'closed') react(step, event);
+  if (grant.state !== 'closed') {
+    // What is over is over before anything else is looked at: an answer that comes then is a late one.
+    if (works(grant)) endIfOver(step);
+    react(step, event);
+    goOn(step);
+  }
   return step.decision();
 }
 
+/** What an event leads to by itself is done; now whatever is due by that. */
+function goOn(step: Step): void {
+  if (works(step.grant)) proceed(step);
+  if (step.grant.state === 'stopping') continueStop(step);
+}
+
 function react(step: Step, event: GrantEvent): void {
-  const starting = step.grant.state === 'starting';
+  const { grant, now } = step;
   switch (event.type) {
-    case 'tokenOpened':
-      step.record({
-        type: 'token.opened',
-        n: event.n,
-        accessor: event.accessor,
-        ends_at: step.time(event.endsAt),
-      });
-      step.pending({ inFlight: starting ? 'secrets' : null });
-      if (starting) step.ask({ type: 'readSecrets', n: event.n });
-      else continueStop(step);
-      return;
+    case 'tokenOpened': {
+      const { n, accessor, session, endsAt } = event;
+      step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });
+      const wanted = isRaising(grant, n);
+      step.pending({ raising: wanted ? 'secrets' : null });
+      return wanted ? step.ask({ type: 'readSecrets', n }) : undefined;
+    }
     case 'tokenFailed':
-      step.pending({ inFlight: null });
       if (event.unknown) step.record({ type: 'token.lost', n: event.n });
-      if (starting) refuse(step, event.problem.body());
-      else continueStop(step);
-      return;
-    case 'secretsRead':
-      step.record({ type: 'leases.issued', n: event.n, leases: event.leases, lost: event.lost });
-      step.pending({ inFlight: null, publishing: starting && event.problem === null });
-      if (!starting) continueStop(step);
-      else if (event.problem !== null) refuse(step, event.problem.body());
-      else step.ask({ type: 'publish', n: event.n });
-      return;
+      return raisingFailed(step, event.n, event.problem);
+    case 'secretsRead': {
+      const { n, askedAt, lost, problem } = event;
+      const leases = event.leases.map((lease) => ({
+        ...lease,
+        ends_at: lease.ttl_ms === null ? null : step.time(askedAt + lease.ttl_ms),
+      }));
+      step.record({ type: 'leases.issued', n, leases, lost });
+      if (problem !== null) return raisingFailed(step, n, problem);
+      const wanted = isRaising(grant, n);
+      step.pending({ raising: wanted ? 'files' : null });
+      if (!wanted) return;
+      // From here on there may be files again, whatever was erased before.
+      step.pending({ erasedAt: null });
+      // A withdrawal that is under way must not take the new files too.
+      return grant.pending.erasing ? undefined : step.ask({ type: 'publish', n });
+    }
     case 'published':
-      step.pending({ publishing: false });
-      if (!starting) return continueStop(step);
-      step.record({ type: 'delivery.published', n: event.n, files: event.files });
-      step.pending({
-        answerBy: null,
-        cutAt: latest(step.grant).leases.some((lease) => needsCut(lease, step.grant.deadline))
-          ? step.now.at + CUT_DELAY_MS
-          : null,
-      });
-      return;
+      if (isRaising(grant, event.n)) return took(step, event.n, event.files);
+      return step.pending({ raising: null });
     case 'publishFailed':
-      step.pending({ publishing: false });
-      if (starting) refuse(step, event.problem.body());
-      else continueStop(step);
-      return;
+      return raisingFailed(step, event.n, event.problem);
+    case 'unrecorded':
+      return grant.pending.raising === null ? undefined : raisingFailed(step, grant.opened, event.problem);
     case 'renewed':
-      step.pending({ inFlight: null });
+      step.pending({ renewing: null });
       return renewed(step, event.n, event.results);
     case 'alarm':
       return alarm(step);
     case 'stopRequested':
       return stop(step, event.reason, event.detail);
-    case 'unrecorded':
-      if (!starting) return;
-      step.pending({ inFlight: null, publishing: false });
-      return refuse(step, event.problem.body());
+    case 'planChanged':
+      return grant.state === 'stopping' ? undefined : replan(step, event.plan, event.latestDeadline);
+    case 'sessionEnded':
+      return sessionEnded(step, event.session, event.dead);
+    case 'extendRequested':
+      return works(grant) ? extend(step, event.byMs, event.notAfter) : undefined;
+    case 'abandonRequested':
+      return grant.state === 'stopping' ? retire.abandon(step, event.reason, event.uid) : undefined;
+    case 'held':
+      step.pending({ reconnectBy: null });
+      return grant.held || holdsItself(grant) ? undefined : step.record({ type: 'grant.held' });
+    case 'recovered':
+      return recovered(step, event.verdict);
+    case 'signalled':
+      return step.record({
+        type: 'workload.signalled',
+        n: event.n,
+        signal: event.signal,
+        delivered: event.delivered,
+      });
     case 'erased':
-      step.pending({ erasing: false, erasedAt: step.now.at, eraseRetryAt: null });
-      return continueStop(step);
-    case 'eraseFailed':
-      failedAgain(step, { type: 'erasure.failed', problem: event.problem.body() });
-      step.pending({
-        erasing: false,
-        attempts: step.grant.pending.attempts + 1,
-        eraseRetryAt: step.now.at + retryDelayMs(`${step.grant.id}/erase`, step.grant.pending.attempts + 1),
-      });
-      return continueStop(step);
-    case 'leasesChecked': {
-      step.pending({ inFlight: null });
-      const proofs = gone(step.grant, event.n, event.gone, event.parentEndsAt, step.now.at);
-      step.record({ type: 'leases.known', n: event.n, known: event.known, gone: proofs });
-      return continueStop(step);
+      step.pending({ erasing: false, erasedAt: now.at, eraseAttempts: 0, eraseRetryAt: null });
+      if (works(grant)) {
+        step.record({
+          type: 'files.withdrawn',
+          n: current(grant)!.n,
+          detail: 'the credential in them ended',
+        });
+      }
+      return publishDeferred(step);
+    case 'eraseFailed': {
+      const eraseAttempts = grant.pending.eraseAttempts + 1;
+      // Tried for ever: on record once per reason, not once per attempt.
+      const said = grant.pending.eraseAttempts > 0 && grant.problem?.detail === event.problem.message;
+      if (!said) step.record({ type: 'erasure.failed', problem: event.problem.body() });
+      const eraseRetryAt = now.at + retryDelay(`${grant.id}/erase`, event.problem, eraseAttempts);
+      step.pending({ erasing: false, eraseAttempts, eraseRetryAt });
+      return publishDeferred(step);
     }
-    case 'revoked': {
-      step.pending({ inFlight: null, attempts: 0 });
-      const generation = step.grant.generations.find(({ n }) => n === event.n)!;
-      const leases = generation.leases.flatMap(({ id, proof }) =>
-        id === null || proof !== null ? [] : [{ id, proof: 'revoked' as const }],
-      );
-      step.record({ type: 'generation.proved', n: event.n, leases });
-      return continueStop(step);
-    }
-    case 'revocationFailed': {
-      const attempts = step.grant.pending.attempts + 1;
-      failedAgain(step, { type: 'revocation.failed', n: event.n, problem: event.problem.body() });
-      step.pending({
-        inFlight: null,
-        attempts,
-        retryAt: step.now.at + retryDelay(step.grant, event.problem, attempts),
-      });
-      return continueStop(step);
-    }
+    case 'generationErased':
+      return retire.isLiving(grant, event.n) ? retire.erased(step, event.n) : undefined;
+    case 'leasesChecked':
+      if (!retire.isLiving(grant, event.n)) return;
+      return retire.checked(step, event.n, event.known, event.gone, event.parentEndsAt);
+    case 'revoked':
+      return retire.isLiving(grant, event.n) ? retire.revoked(step, event.n) : undefined;
+    case 'revocationFailed':
+      return retire.isLiving(grant, event.n) ? retire.failed(step, event.n, event.problem) : undefined;
     default:
       event satisfies never;
   }
 }
 
-/** Tried for ever, every 15 s at the slowest (60 s where Vault asks for it): on record once per reason, not once per attempt. */
-function failedAgain(
-  step: Step,
-  fact: Extract<Fact, { type: 'erasure.failed' | 'revocation.failed' }>,
-): void {
-  const known = step.grant.pending.attempts > 0 && step.grant.problem?.detail === fact.problem.detail;
-  if (!known) step.record(fact);
+/** A start that fails is refused; a rotation that fails is tried again while the task goes on. */
+function raisingFailed(step: Step, n: number, problem: Problem): void {
+  if (!isRaising(step.grant, n)) return step.pending({ raising: null });
+  if (works(step.grant)) return gaveUp(step, n, problem);
+  step.pending({ raising: null });
+  step.record({ type: 'grant.refused', problem: problem.body() });
 }
 
-function refuse(step: Step, problem: ProblemBody): void {
-  step.record({ type: 'grant.refused', problem });
-  continueStop(step);
-}
-
-function stop(step: Step, reason: Outcome, detail?: string): void {
-  if (step.grant.state === 'stopping') return;
-  step.record({ type: 'grant.stopping', reason, detail: detail ?? null });
-  step.pending({ attempts: 0, retryAt: null, cutAt: null });
-  continueStop(step);
-}
-
-/** Something is due. Everything is derived from the grant, so a late or repeated alarm is harmless. */
 function alarm(step: Step): void {
-  const { grant, now } = step;
-  const { pending } = grant;
-  const due = (at: Instant | null) => at !== null && at <= now.at;
-  if (grant.state === 'stopping') {
-    if (due(pending.retryAt)) step.pending({ retryAt: null });
-    if (due(pending.eraseRetryAt)) step.pending({ eraseRetryAt: null });
-    return continueStop(step);
+  const { state, pending, deadline } = step.grant;
+  const due = (at: Instant | null) => at !== null && at <= step.now.at;
+  if (state === 'stopping' && due(pending.eraseRetryAt)) step.pending({ eraseRetryAt: null });
+  // What comes of it late is revoked.
+  if (state === 'starting' && (due(pending.answerBy) || due(deadline))) {
+    step.record({ type: 'grant.refused', problem: slow().body() });
   }
-  if (grant.state === 'starting') {
-    if (due(pending.answerBy) || due(grant.deadline)) refuse(step, slow());
-    return;
-  }
-  if (due(grant.deadline)) return stop(step, 'expired');
-  const failing = latest(grant).leases.find((lease) => due(failsAt(lease, grant.deadline)));
-  if (failing !== undefined) {
-    const degraded = grant.state === 'degraded';
-    const why = degraded ? 'could not be renewed' : 'cannot be renewed further';
-    return stop(step, degraded ? 'failed' : 'expired', `the lease of ${failing.secret} ends and ${why}`);
-  }
-  if (pending.inFlight !== null || (pending.retryAt !== null && !due(pending.retryAt))) return;
-  const cutting = due(pending.cutAt);
-  const leases = latest(grant).leases.filter(
-    (lease) => (cutting && needsCut(lease, grant.deadline)) || due(renewAt(lease, grant.deadline)),
-  );
-  if (leases.length === 0) return step.pending({ cutAt: cutting ? null : pending.cutAt, retryAt: null });
-  step.pending({ inFlight: 'renewal', retryAt: null, cutAt: null });
-  step.ask({
-    type: 'renewLeases',
-    n: latest(grant).n,
-    leases: leases.map((lease) => ({
-      id: lease.id!,
-      incrementSeconds: incrementSeconds(lease, grant.deadline, now.at),
-    })),
-  });
 }
 
-const slow = (): ProblemBody =>
+const slow = (): Problem =>
   new Problem('VAULT_UNREACHABLE', 'Vault did not answer in time', {
     hint: 'try again; what Vault issues late is revoked at once',
-  }).body();
+  });
 
-function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void {
-  const { grant, now } = step;
-  const granted = results.flatMap((result) => {
-    if ('problem' in result) return [];
-    const endsAt = now.at + result.ttlMs;
-    const lease = latest(grant).leases.find(({ id }) => id === result.id);
-    const askedMs = lease === undefined ? 0 : incrementSeconds(lease, grant.deadline, now.at) * 1000;
-    return [
-      {
-        id: result.id,
-        ttl_ms: result.ttlMs,
-        ends_at: step.time(endsAt),
-        capped: endsAt < grant.deadline && (!result.renewable || result.ttlMs < askedMs - 1500),
-      },
-    ];
-  });
-  if (granted.length > 0) step.record({ type: 'leases.renewed', n, leases: granted });
-  const failed = results.find((result) => 'problem' in result);
-  if (grant.state === 'stopping') return continueStop(step);
-  if (failed === undefined) return step.pending({ attempts: 0 });
-  const lost = results.find((result) => 'problem' in result && result.lost);
-  if (lost !== undefined) return stop(step, 'failed', `Vault no longer knows lease ${lost.id}`);
-  const attempts = grant.pending.attempts + 1;
-  const retryAt = now.at + retryDelay(grant, failed.problem, attempts);
-  step.record({ type: 'renewal.failed', n, problem: failed.problem.body() });
-  step.pending({
-    attempts,
-    retryAt,
-    cutAt: latest(step.grant).leases.some((lease) => needsCut(lease, grant.deadline)) ? retryAt : null,
-  });
+const SESSION_ENDED = 'the Vault session above its token ended';
+
+/** A session is the parent of tokens: with it, or soon after it, they end. */
+function sessionEnded(step: Step, session: string, dead: boolean): void {
+  const { grant } = step;
+  const { raising } = grant.pending;
+  if (grant.state === 'stopping') return;
+  const want = () => step.pending({ wanted: step.grant.pending.wanted ?? SESSION_ENDED });
+  if (current(grant)?.session === session) {
+    if (dead) goStale(step, SESSION_ENDED);
+    else if (raising === null) want();
+  }
+  // Also for one that is being raised: when its files are there, another must follow. A token that is still on
+  // its way may hang under any session.
+  const newest = grant.generations.at(-1);
+  if (raising !== null && (newest?.session === session || (newest?.session === null && dead))) want();
 }
 
-const MAX_RETRY_AFTER_MS = 60_000;
+/** Files that waited for a withdrawal to end: written now, or never when the task stops. */
+function publishDeferred(step: Step): void {
+  const { pending, opened } = step.grant;
+  if (pending.raising !== 'files') return;
+  if (!works(step.grant)) return step.pending({ raising: null });
+  step.pending({ erasedAt: null });
+  step.ask({ type: 'publish', n: opened });
+}
 
-/** As Vault asks (Retry-After), within reason; else full jitter. */
-const retryDelay = (grant: Grant, problem: Problem, attempts: number): number =>
-  problem.retryAfterMs === undefined
-    ? retryDelayMs(grant.id, attempts)
-    : Math.min(problem.retryAfterMs, MAX_RETRY_AFTER_MS);
+const holdsItself = ({ bind }: Grant): boolean => bind !== null && 'connection' in bind;
 
-/** TTL to ask for a task token: it ends at the deadline without us. Whole seconds, rounded up. */
-export const tokenTtlSeconds = (grant: Grant, now: Instant): number => wholeSeconds(grant.deadline - now);
+/** What the agent before this one was doing is not known; what it had in use is. */
+function recovered(step: Step, verdict: Verdict): void {
+  for (const { n, accessor, read, plan } of living(step.grant)) {
+    if (accessor === null || read) continue;
+    const lost = plan.asks.map(({ secret, path }) => ({ secret, path }));
+    step.record({ type: 'leases.issued', n, leases: [], lost });
+  }
+  if (!verdict.adopted) return stop(step, 'failed', verdict.why);
+  step.record({ type: 'grant.adopted' });
+  const { grant, now } = step;
+  const inUse = current(grant)!;
+  for (const generation of living(grant)) {
+    if (generation !== inUse && generation.retireAt === null) supersede(step, generation, now.at);
+  }
+  step.pending({
+    ...IDLE,
+    wanted: verdict.held ? null : SESSION_ENDED,
+    cutAt: inUse.leases.some((lease) => needsCut(lease, grant.deadline)) ? now.at + CUT_DELAY_MS : null,
+    reconnectBy: grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null,
+  });
+  replan(step, verdict.plan, verdict.latestDeadline);
+}
+
+/** TTL to ask for a task token: it ends at the latest deadline without us. Whole seconds, rounded up. */
+export const tokenTtlSeconds = (grant: Grant, now: Instant): number =>
+  wholeSeconds(grant.latestDeadline - now);

@@ -53,14 +53,36 @@ export type Fact =
       readonly bind: Bind | null;
       /** Who started it: this uid and the admin socket see it. */
       readonly owner: Owner;
+      /** Supplementary groups of the caller, and whether it came by the admin socket: what a reload is judged by. */
+      readonly groups: readonly number[];
+      readonly admin: boolean;
+      /** What tells the bound process or cgroup from a later one of the same name; null when none is bound. */
+      readonly bound: string | null;
+      readonly parent: TaskId | null;
       /** SHA-256 of the canonical start body. */
       readonly digest: string;
       readonly plan: Plan;
       readonly expires_at: string;
       readonly deadline: string;
+      /** How far the deadline may be moved: the end of the task's tokens. */
+      readonly latest_deadline: string;
     }
-  | { readonly type: 'generation.opened'; readonly n: number }
-  | { readonly type: 'token.opened'; readonly n: number; readonly accessor: string; readonly ends_at: string }
+  | {
+      readonly type: 'generation.opened';
+      readonly n: number;
+      /** Why there is another one; null for the first. */
+      readonly why: string | null;
+      /** Set where the profile has changed since the generation before. */
+      readonly plan: Plan | null;
+    }
+  | {
+      readonly type: 'token.opened';
+      readonly n: number;
+      readonly accessor: string;
+      /** Accessor of the session token above it. */
+      readonly session: string;
+      readonly ends_at: string;
+    }
   | { readonly type: 'token.lost'; readonly n: number }
   | {
       readonly type: 'leases.issued';
@@ -81,6 +103,33 @@ export type Fact =
       }[];
     }
   | { readonly type: 'renewal.failed'; readonly n: number; readonly problem: ProblemBody }
+  /** Vault does not know these leases any more, before their time. */
+  | { readonly type: 'leases.lost'; readonly n: number; readonly ids: readonly string[] }
+  /** To be revoked at `due`: superseded, or given up half-made because of `problem`. */
+  | {
+      readonly type: 'generation.retiring';
+      readonly n: number;
+      readonly due: string;
+      readonly problem: ProblemBody | null;
+    }
+  /** The files of a living task were taken away: their credential is dead and there is no other yet. */
+  | { readonly type: 'files.withdrawn'; readonly n: number; readonly detail: string }
+  | {
+      readonly type: 'deadline.moved';
+      readonly expires_at: string;
+      readonly deadline: string;
+      readonly latest_deadline: string;
+    }
+  /** A connection holds the task from now on: when it closes, the task stops. */
+  | { readonly type: 'grant.held' }
+  /** Another agent than the one that started it keeps the task alive from now on. */
+  | { readonly type: 'grant.adopted' }
+  | {
+      readonly type: 'workload.signalled';
+      readonly n: number;
+      readonly signal: string;
+      readonly delivered: boolean;
+    }
   | { readonly type: 'grant.refused'; readonly problem: ProblemBody }
   | { readonly type: 'grant.stopping'; readonly reason: Outcome; readonly detail: string | null }
   | { readonly type: 'files.erased'; readonly erased_at: string }
@@ -98,6 +147,8 @@ export type Fact =
       readonly n: number;
       readonly leases: readonly { readonly id: string; readonly proof: Proof }[];
     }
+  /** An administrator gave the proof up. */
+  | { readonly type: 'revocation.abandoned'; readonly reason: string; readonly uid: number }
   | { readonly type: 'grant.closed'; readonly outcome: Outcome; readonly receipt: Receipt };
 
 /** One journal line. */

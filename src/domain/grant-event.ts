@@ -3,19 +3,41 @@
 import type { IssuedLease, Outcome } from './fact.ts';
 import type { Instant } from './instant.ts';
 import type { Problem } from './problem.ts';
+import type { Plan } from './task-spec.ts';
 
 export type LeaseRenewal =
-  | { readonly id: string; readonly ttlMs: number; readonly renewable: boolean }
+  /** `endsAt` counts from when the renewal was asked for: a reply that comes late tells of an earlier end. */
+  | { readonly id: string; readonly ttlMs: number; readonly endsAt: Instant; readonly renewable: boolean }
   | { readonly id: string; readonly problem: Problem; readonly lost: boolean };
 
+/** Whether a task that an earlier agent left is taken over: its process, deadline, profile and files in order. */
+export type Verdict =
+  | {
+      readonly adopted: true;
+      /** What its profile says by now. */
+      readonly plan: Plan;
+      readonly latestDeadline: Instant;
+      /** The session above its token is renewed by this agent. */
+      readonly held: boolean;
+    }
+  | { readonly adopted: false; readonly why: string };
+
 export type GrantEvent =
-  | { readonly type: 'tokenOpened'; readonly n: number; readonly accessor: string; readonly endsAt: Instant }
+  | {
+      readonly type: 'tokenOpened';
+      readonly n: number;
+      readonly accessor: string;
+      readonly session: string;
+      readonly endsAt: Instant;
+    }
   /** `unknown`: the request may have been carried out; such a token is held by nobody and ends at its TTL. */
   | { readonly type: 'tokenFailed'; readonly n: number; readonly problem: Problem; readonly unknown: boolean }
   | {
       readonly type: 'secretsRead';
       readonly n: number;
-      readonly leases: readonly IssuedLease[];
+      /** When the reads were sent: what they issued ends by that, however late the replies came. */
+      readonly askedAt: Instant;
+      readonly leases: readonly Omit<IssuedLease, 'ends_at'>[];
       readonly lost: readonly { readonly secret: string; readonly path: string }[];
       /** The first failure; leases that came all the same are in `leases`. */
       readonly problem: Problem | null;
@@ -27,6 +49,18 @@ export type GrantEvent =
   | { readonly type: 'stopRequested'; readonly reason: Outcome; readonly detail?: string }
   /** What the start would do next could not be put on record, so it must not happen. */
   | { readonly type: 'unrecorded'; readonly problem: Problem }
+  /** The profile was changed: what the task would get by now. */
+  | { readonly type: 'planChanged'; readonly plan: Plan; readonly latestDeadline: Instant }
+  /** This session token is not renewed any more; `dead` when it and all under it are gone by now. */
+  | { readonly type: 'sessionEnded'; readonly session: string; readonly dead: boolean }
+  | { readonly type: 'extendRequested'; readonly byMs: number; readonly notAfter: Instant }
+  | { readonly type: 'abandonRequested'; readonly reason: string; readonly uid: number }
+  /** A connection holds the task, for the first time or again. */
+  | { readonly type: 'held' }
+  /** Found in the journal of an earlier agent. */
+  | { readonly type: 'recovered'; readonly verdict: Verdict }
+  | { readonly type: 'signalled'; readonly n: number; readonly signal: string; readonly delivered: boolean }
+  | { readonly type: 'generationErased'; readonly n: number }
   | { readonly type: 'erased' }
   | { readonly type: 'eraseFailed'; readonly problem: Problem }
   | {
@@ -53,7 +87,10 @@ export type Effect =
       readonly n: number;
       readonly leases: readonly { readonly id: string; readonly incrementSeconds: number }[];
     }
+  /** Tells the bound process that the files have changed. */
+  | { readonly type: 'signal'; readonly n: number; readonly signal: string }
   | { readonly type: 'erase' }
+  | { readonly type: 'eraseGeneration'; readonly n: number }
   | { readonly type: 'checkLeases'; readonly n: number; readonly ids: readonly string[] }
   /** Revoke these leases synchronously, then the token, then look all of them up. */
   | {
@@ -61,4 +98,6 @@ export type Effect =
       readonly n: number;
       readonly ids: readonly string[];
       readonly accessor: string;
-    };
+    }
+  /** Revoke the token of a generation that was given up, without asking what became of it. */
+  | { readonly type: 'releaseToken'; readonly n: number; readonly accessor: string };

@@ -1,13 +1,14 @@
 // Owns how facts become a grant. Invariant: the same facts give the same durable state, in a living
 // process and after a crash; nothing else may change it.
 
-import type { Entry, Fact, IssuedLease } from './fact.ts';
+import type { Entry, Fact } from './fact.ts';
+import { issue, newGeneration, prove, settle } from './generation.ts';
 import type { Generation, Grant } from './grant.ts';
 import { IDLE } from './grant.ts';
 import type { GrantId } from './ids.ts';
-import type { Instant, Moment } from './instant.ts';
+import type { Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
-import type { Lease, Proof } from './lease.ts';
+import type { ProblemBody } from './problem.ts';
 
 /** The grant after one more fact. `at` is the moment the fact was recorded, in terms of this boot's clock. */
 export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment): Grant {
@@ -20,13 +21,22 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       event: fact.event,
       bind: fact.bind,
       owner: fact.owner,
+      groups: fact.groups,
+      admin: fact.admin,
+      bound: fact.bound,
+      parent: fact.parent,
       digest: fact.digest,
       plan: fact.plan,
       state: 'starting',
       acceptedAt: at.at,
       expiresAt: instantOf(fact.expires_at, at),
       deadline: instantOf(fact.deadline, at),
+      latestDeadline: instantOf(fact.latest_deadline, at),
       generations: [],
+      opened: 0,
+      held: false,
+      withdrawn: false,
+      failing: null,
       wasActive: false,
       outcome: null,
       refusal: null,
@@ -37,26 +47,30 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
   if (grant === null) throw new Error(`the journal has ${fact.type} of ${id} before its grant.accepted`);
   switch (fact.type) {
     case 'generation.opened':
-      return { ...grant, generations: [...grant.generations, newGeneration(fact.n)] };
+      return {
+        ...grant,
+        plan: fact.plan ?? grant.plan,
+        opened: fact.n,
+        generations: [...grant.generations, newGeneration(fact.n, fact.plan ?? grant.plan)],
+      };
     case 'token.opened':
       return change(grant, fact.n, () => ({
         accessor: fact.accessor,
+        session: fact.session,
         tokenEndsAt: instantOf(fact.ends_at, at),
       }));
     case 'token.lost':
       return grant;
     case 'leases.issued':
-      return change(grant, fact.n, () => ({
-        leases: [
-          ...fact.leases.map((lease) => issued(lease, at)),
-          ...fact.lost.map((lost) => lostLease(lost.secret, lost.path, at.at)),
-        ],
-      }));
+      return change(grant, fact.n, () => issue(fact, at));
     case 'delivery.published':
       return {
         ...change(grant, fact.n, () => ({ files: fact.files, published: true })),
         state: 'active',
         wasActive: true,
+        withdrawn: false,
+        failing: null,
+        problem: null,
       };
     case 'leases.renewed': {
       const renewed = new Map(fact.leases.map((lease) => [lease.id, lease]));
@@ -73,10 +87,38 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
           };
         }),
       }));
-      return next.state === 'degraded' ? { ...next, state: 'active', problem: null } : next;
+      return next.failing === 'renewal' && next.state === 'degraded'
+        ? { ...next, state: 'active', failing: null, problem: null }
+        : next;
     }
     case 'renewal.failed':
-      return { ...grant, state: grant.state === 'active' ? 'degraded' : grant.state, problem: fact.problem };
+      // A rotation that fails is the worse news: a renewal that works again must not hide it.
+      return degrade(grant, grant.failing ?? 'renewal', fact.problem);
+    case 'leases.lost':
+      return change(grant, fact.n, (generation) => ({
+        leases: generation.leases.map((lease) =>
+          lease.id !== null && fact.ids.includes(lease.id) ? { ...lease, lostAt: at.at } : lease,
+        ),
+      }));
+    case 'generation.retiring': {
+      const retiring = change(grant, fact.n, () => ({ retireAt: instantOf(fact.due, at) }));
+      return fact.problem === null ? retiring : degrade(retiring, 'rotation', fact.problem);
+    }
+    case 'files.withdrawn':
+      return { ...grant, withdrawn: true };
+    case 'deadline.moved':
+      return {
+        ...grant,
+        expiresAt: instantOf(fact.expires_at, at),
+        deadline: instantOf(fact.deadline, at),
+        latestDeadline: instantOf(fact.latest_deadline, at),
+      };
+    case 'grant.held':
+      return { ...grant, held: true };
+    case 'grant.adopted':
+    case 'workload.signalled':
+    case 'revocation.abandoned':
+      return grant;
     case 'grant.refused':
       return { ...grant, state: 'stopping', outcome: 'refused', refusal: fact.problem };
     case 'grant.stopping':
@@ -94,12 +136,16 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     }
     case 'erasure.failed':
     case 'revocation.failed':
-      return { ...grant, problem: fact.problem };
-    case 'generation.proved':
-      return change(grant, fact.n, (generation) => ({
+      return grant.state === 'stopping' ? { ...grant, problem: fact.problem } : grant;
+    case 'generation.proved': {
+      const next = change(grant, fact.n, (generation) => ({
         proved: true,
         leases: prove(generation, fact.leases, at.at).map((lease) => settle(lease, at.at)),
       }));
+      // Nothing to say about it in the receipt: hours of failing rotations must not pile up.
+      const empty = ({ n, leases }: Generation) => n === fact.n && leases.length === 0;
+      return { ...next, generations: next.generations.filter((generation) => !empty(generation)) };
+    }
     case 'grant.closed':
       return { ...grant, state: 'closed', outcome: fact.outcome };
     default:
@@ -114,6 +160,11 @@ export function fold(entries: readonly Entry[]): Grant | null {
   return grant;
 }
 
+function degrade(grant: Grant, failing: 'renewal' | 'rotation', problem: ProblemBody): Grant {
+  if (grant.state !== 'active' && grant.state !== 'degraded') return { ...grant, problem };
+  return { ...grant, state: 'degraded', failing, problem };
+}
+
 function change(grant: Grant, n: number, edit: (generation: Generation) => Partial<Generation>): Grant {
   return {
     ...grant,
@@ -121,68 +172,4 @@ function change(grant: Grant, n: number, edit: (generation: Generation) => Parti
       generation.n === n ? { ...generation, ...edit(generation) } : generation,
     ),
   };
-}
-
-const newGeneration = (n: number): Generation => ({
-  n,
-  accessor: null,
-  tokenEndsAt: null,
-  leases: [],
-  files: [],
-  published: false,
-  checked: false,
-  proved: false,
-});
-
-const issued = (lease: IssuedLease, at: Moment): Lease => ({
-  secret: lease.secret,
-  path: lease.path,
-  id: lease.id,
-  issuedAt: at.at,
-  ttlMs: lease.ttl_ms,
-  issuedTtlMs: lease.ttl_ms,
-  endsAt: lease.ends_at === null ? null : instantOf(lease.ends_at, at),
-  renewedAt: at.at,
-  renewable: lease.renewable,
-  revocable: lease.revocable,
-  capped: false,
-  known: false,
-  proof: null,
-  endedAt: null,
-});
-
-const lostLease = (secret: string, path: string, at: Instant): Lease => ({
-  secret,
-  path,
-  id: null,
-  issuedAt: at,
-  ttlMs: null,
-  issuedTtlMs: null,
-  endsAt: null,
-  renewedAt: at,
-  renewable: false,
-  revocable: true,
-  capped: false,
-  known: false,
-  proof: null,
-  endedAt: null,
-});
-
-function prove(
-  generation: Generation,
-  proofs: readonly { readonly id: string; readonly proof: Proof }[],
-  at: Instant,
-): readonly Lease[] {
-  const byId = new Map(proofs.map(({ id, proof }) => [id, proof]));
-  return generation.leases.map((lease) => {
-    const proof = lease.id === null ? undefined : byId.get(lease.id);
-    return proof === undefined || lease.proof !== null ? lease : { ...lease, proof, endedAt: at };
-  });
-}
-
-/** What has no lease id gets its honest word when its token is gone. */
-function settle(lease: Lease, at: Instant): Lease {
-  if (lease.proof !== null) return lease;
-  if (!lease.revocable) return { ...lease, proof: 'expires', endedAt: null };
-  return { ...lease, proof: 'unproved', endedAt: at };
 }

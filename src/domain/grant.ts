@@ -14,31 +14,71 @@ export type State = 'starting' | 'active' | 'degraded' | 'stopping' | 'closed';
 
 export interface Generation {
   readonly n: number;
+  /** What it was raised for. */
+  readonly plan: Plan;
   readonly accessor: string | null;
+  /** Accessor of the session token above it. */
+  readonly session: string | null;
   readonly tokenEndsAt: Instant | null;
+  /** Its reads were answered, well or not. */
+  readonly read: boolean;
   readonly leases: readonly Lease[];
   readonly files: readonly string[];
   readonly published: boolean;
+  /** Vault may still be busy with a read whose reply was lost until then; see LOST_READ_REST_MS. */
+  readonly restAt: Instant | null;
+  /** When it is to be revoked while the task lives on; null for the one in use and the one being raised. */
+  readonly retireAt: Instant | null;
   /** The leases were looked up after the stop began. */
   readonly checked: boolean;
   readonly proved: boolean;
 }
 
-export interface Pending {
-  /** Requests in flight that issue a token or secrets, or change a lease: never abandoned, always awaited. */
-  readonly inFlight: 'token' | 'secrets' | 'renewal' | 'revocation' | null;
-  readonly publishing: boolean;
-  readonly erasing: boolean;
-  /** The files are gone since this moment; after a restart the sweep makes it so before anything else. */
-  readonly erasedAt: Instant | null;
-  readonly eraseRetryAt: Instant | null;
-  /** Failed attempts in a row of whatever is being retried. */
+/** How far this process has come with the revocation of one generation. */
+export interface Retirement {
+  readonly n: number;
+  /** A request of it is in flight. */
+  readonly busy: boolean;
+  /** Its files are gone. */
+  readonly erased: boolean;
+  /** Failed attempts in a row. */
   readonly attempts: number;
   readonly retryAt: Instant | null;
+  /** What the last failure said: told once per reason, not once per attempt. */
+  readonly said: string | null;
+}
+
+export interface Pending {
+  /** What the newest generation waits for. Requests that issue something are never abandoned, always awaited. */
+  readonly raising: 'token' | 'secrets' | 'files' | null;
+  /** Why it is raised; null for the first. */
+  readonly raisingFor: string | null;
+  /** The generation whose leases are being renewed. */
+  readonly renewing: number | null;
+  /** Failed renewals in a row, and when to try again. */
+  readonly attempts: number;
+  readonly retryAt: Instant | null;
+  /** Failed rotations in a row, and when to try again. */
+  readonly rotations: number;
+  readonly rotateAt: Instant | null;
+  /** Why another generation is wanted now, whatever its leases say. */
+  readonly wanted: string | null;
+  /** What the profile says by now, when that is not what the grant goes by. */
+  readonly plan: Plan | null;
+  /** Since when the credential in use is known to be dead. */
+  readonly staleAt: Instant | null;
+  readonly erasing: boolean;
+  /** The files are gone since this moment. */
+  readonly erasedAt: Instant | null;
+  readonly eraseAttempts: number;
+  readonly eraseRetryAt: Instant | null;
   /** Leases longer than the task are to be cut at this moment. */
   readonly cutAt: Instant | null;
   /** A start that Vault has not answered by then is refused; what comes late is revoked. */
   readonly answerBy: Instant | null;
+  /** Until then a connection that was lost with the agent may come back. */
+  readonly reconnectBy: Instant | null;
+  readonly retirements: readonly Retirement[];
 }
 
 export interface Grant {
@@ -49,13 +89,28 @@ export interface Grant {
   readonly event: BusinessEvent | null;
   readonly bind: Bind | null;
   readonly owner: Owner;
+  readonly groups: readonly number[];
+  readonly admin: boolean;
+  readonly bound: string | null;
+  readonly parent: TaskId | null;
   readonly digest: string;
   readonly plan: Plan;
   readonly state: State;
   readonly acceptedAt: Instant;
   readonly expiresAt: Instant;
   readonly deadline: Instant;
+  /** How far the deadline may be moved. */
+  readonly latestDeadline: Instant;
+  /** Oldest first. One that was proved and never had a lease is forgotten. */
   readonly generations: readonly Generation[];
+  /** The number of the newest generation ever opened. */
+  readonly opened: number;
+  /** A connection holds it. */
+  readonly held: boolean;
+  /** The files were taken away although the task lives. */
+  readonly withdrawn: boolean;
+  /** What is failing while the task is degraded. */
+  readonly failing: 'renewal' | 'rotation' | null;
   /** Once active, the task id is spent. */
   readonly wasActive: boolean;
   readonly outcome: Outcome | null;
@@ -67,16 +122,33 @@ export interface Grant {
 }
 
 export const IDLE: Pending = {
-  inFlight: null,
-  publishing: false,
-  erasing: false,
-  erasedAt: null,
-  eraseRetryAt: null,
+  raising: null,
+  raisingFor: null,
+  renewing: null,
   attempts: 0,
   retryAt: null,
+  rotations: 0,
+  rotateAt: null,
+  wanted: null,
+  plan: null,
+  staleAt: null,
+  erasing: false,
+  erasedAt: null,
+  eraseAttempts: 0,
+  eraseRetryAt: null,
   cutAt: null,
   answerBy: null,
+  reconnectBy: null,
+  retirements: [],
 };
 
-/** The newest generation; a grant always has one. */
-export const latest = (grant: Grant): Generation => grant.generations.at(-1)!;
+/** The generation whose files a reader sees: the last one published. Null while the task starts. */
+export const current = (grant: Grant): Generation | null =>
+  grant.generations.findLast(({ published }) => published) ?? null;
+
+/** Generations of which something may still live at Vault: at most two at any time. */
+export const living = (grant: Grant): readonly Generation[] =>
+  grant.generations.filter(({ proved }) => !proved);
+
+/** The task works, well or with something failing. */
+export const works = ({ state }: Grant): boolean => state === 'active' || state === 'degraded';

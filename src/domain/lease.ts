@@ -4,6 +4,7 @@
 import { wholeSeconds } from './duration.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
+import type { Problem } from './problem.ts';
 
 /** What became of a lease at the end (README, API, Receipt). */
 export type Proof = 'revoked' | 'unproved' | 'expires';
@@ -27,28 +28,60 @@ export interface Lease {
   readonly capped: boolean;
   /** Vault knew it when the stop began; without this its absence proves nothing. */
   readonly known: boolean;
+  /** When Vault was first seen not to know it, before its time. */
+  readonly lostAt: Instant | null;
   readonly proof: Proof | null;
   readonly endedAt: Instant | null;
 }
 
-/** A lease ends this long before Vault says so, so that nobody reads a file whose credential is gone. */
+/** A lease counts as over this long before Vault says so: nobody shall read a file whose credential is gone. */
 const END_MARGIN_MS = 500;
 /** Vault counts whole seconds and expires in its own time: an absence this close to the end is natural. */
 export const NATURAL_END_TOLERANCE_MS = 2000;
+/** A lease that ends this close to the deadline is not worth another generation. */
+const LAST_MS = 1500;
+/** What raising another generation may take, beside the overlap. */
+const RAISING_MS = 1000;
 
 export const outlives = (lease: Lease, deadline: Instant): boolean =>
   lease.endsAt === null || lease.endsAt >= deadline;
 
+const reaches = (lease: Lease, deadline: Instant): boolean => outlives(lease, deadline - LAST_MS);
+
 /** When to renew: 55 to 65 % of the TTL, spread by the lease's own id; null when no renewal is due. */
 export function renewAt(lease: Lease, deadline: Instant): Instant | null {
   if (!lease.renewable || lease.capped || lease.ttlMs === null || lease.id === null) return null;
+  if (lease.lostAt !== null) return null;
   if (outlives(lease, deadline)) return null;
   return lease.renewedAt + Math.floor(lease.ttlMs * (0.55 + 0.1 * unitHash(lease.id)));
 }
 
-/** When the task must end because this lease does; null when it reaches the deadline or has no end. */
-export const failsAt = (lease: Lease, deadline: Instant): Instant | null =>
-  lease.endsAt === null || lease.endsAt >= deadline ? null : lease.endsAt - END_MARGIN_MS;
+/**
+ * When another generation must be raised because this lease comes to its end; null when it reaches the
+ * deadline. One that renewals cannot prolong is replaced early enough for the overlap and for failures; one
+ * that they can, shortly before its end, when they have failed until then.
+ */
+export function replaceAt(lease: Lease, deadline: Instant, overlapMs: number): Instant | null {
+  if (lease.endsAt === null || reaches(lease, deadline)) return null;
+  if (renewAt(lease, deadline) !== null) return lease.endsAt - Math.floor(lease.ttlMs! * 0.15);
+  const lifeMs = lease.endsAt - lease.issuedAt;
+  const spread = 1 + 0.2 * unitHash(lease.id ?? lease.path);
+  const leadMs = Math.min(Math.max(overlapMs + RAISING_MS, lifeMs * 0.1) * spread, lifeMs * 0.3);
+  return lease.endsAt - Math.floor(leadMs);
+}
+
+/** When the credential counts as dead; null when it does not before the task ends. */
+export function deadAt(lease: Lease, deadline: Instant): Instant | null {
+  if (lease.lostAt !== null) return lease.lostAt;
+  return lease.endsAt === null || reaches(lease, deadline) ? null : lease.endsAt - END_MARGIN_MS;
+}
+
+/** When the task is over because this lease ends just before the deadline; null when it does not. */
+export function lastsUntil(lease: Lease, deadline: Instant): Instant | null {
+  const { lostAt, endsAt } = lease;
+  if (lostAt !== null || endsAt === null || endsAt >= deadline || !reaches(lease, deadline)) return null;
+  return endsAt - END_MARGIN_MS;
+}
 
 /** Seconds to ask for: what the lease had at its issue, never past the deadline. */
 export const incrementSeconds = (lease: Lease, deadline: Instant, now: Instant): number =>
@@ -63,3 +96,11 @@ export function retryDelayMs(seed: string, attempt: number): number {
   const cap = Math.min(15_000, 250 * 2 ** Math.min(attempt - 1, 10));
   return Math.max(50, Math.floor(cap * unitHash(`${seed}/${attempt}`)));
 }
+
+const MAX_RETRY_AFTER_MS = 60_000;
+
+/** When to try again: as Vault asks (Retry-After), within reason; else full jitter. */
+export const retryDelay = (seed: string, problem: Problem, attempt: number): number =>
+  problem.retryAfterMs === undefined
+    ? retryDelayMs(seed, attempt)
+    : Math.min(problem.retryAfterMs, MAX_RETRY_AFTER_MS);

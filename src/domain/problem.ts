@@ -58,6 +58,8 @@ export interface ProblemBody {
   readonly code: ProblemCode;
   readonly hint?: string;
   readonly retryable: boolean;
+  /** When to try again, where somebody said so; also the header Retry-After. */
+  readonly retry_after_ms?: number;
 }
 
 export class Problem extends Error {
@@ -86,6 +88,7 @@ export class Problem extends Error {
       code: this.code,
       ...(this.hint === undefined ? {} : { hint: this.hint }),
       retryable: this.retryable,
+      ...(this.retryAfterMs === undefined ? {} : { retry_after_ms: this.retryAfterMs }),
     };
   }
 
@@ -94,6 +97,7 @@ export class Problem extends Error {
       status: body.status,
       retryable: body.retryable,
       ...(body.hint === undefined ? {} : { hint: body.hint }),
+      ...(body.retry_after_ms === undefined ? {} : { retryAfterMs: body.retry_after_ms }),
     });
   }
 

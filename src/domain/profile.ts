@@ -44,9 +44,17 @@ export interface Profile {
     readonly defaultMs: number;
     readonly maxMs: number;
     readonly graceMs: number;
+    /** The deadline may be moved later, never past max. */
+    readonly extend: boolean;
   };
   readonly policies: readonly string[];
   readonly bind: 'optional' | 'required';
+  /** Profiles that a task of this one may start as its children. */
+  readonly children: readonly ProfileName[];
+  /** Sent to the bound process after a rotation, such as `SIGHUP`. */
+  readonly onChange?: string;
+  /** How long the old generation is left alive after a rotation. */
+  readonly overlapMs: number;
   readonly owner?: Owner;
   readonly mode?: number;
   readonly secrets: readonly SecretRule[];

@@ -1,46 +1,135 @@
-// Owns the end of a grant: files first, then each generation is checked, revoked and proved, then the
-// receipt. Invariant: a grant closes only when its files are gone and every generation is proved.
+// Owns the end of a generation and of a grant: files first, then the leases are looked up, revoked and proved,
+// then the receipt. Invariant: a grant closes only when its files are gone and every generation is proved; what
+// still issues something is let end first.
 
-import type { Receipt, ReceiptLease } from './fact.ts';
-import type { Generation, Grant } from './grant.ts';
+import type { Generation, Grant, Retirement } from './grant.ts';
+import { living } from './grant.ts';
 import type { Instant } from './instant.ts';
-import { NATURAL_END_TOLERANCE_MS, type Proof } from './lease.ts';
+import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
+import type { Problem } from './problem.ts';
+import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
 
 /** Asks for whatever the stop needs next; called after everything that happens to a stopping grant. */
 export function continueStop(step: Step): void {
   const { pending } = step.grant;
-  if (pending.erasedAt === null && !pending.erasing && !pending.publishing && pending.eraseRetryAt === null) {
+  if (pending.raising === 'files' || pending.erasing) return;
+  if (pending.erasedAt === null && pending.eraseRetryAt === null) {
     step.pending({ erasing: true });
     step.ask({ type: 'erase' });
     return;
   }
   // The file goes first; but a file that cannot be removed must not keep the credential alive.
-  if (pending.publishing || pending.erasing) return;
-  if (pending.inFlight !== null || pending.retryAt !== null) return;
-  for (const generation of step.grant.generations) {
-    if (generation.proved) continue;
-    const ids = generation.leases.flatMap(({ id, proof }) => (id === null || proof !== null ? [] : [id]));
-    if (generation.accessor === null) {
-      step.record({ type: 'generation.proved', n: generation.n, leases: [] });
-      continue;
-    }
-    step.pending({ inFlight: 'revocation' });
-    if (!generation.checked && ids.length > 0) {
-      step.ask({ type: 'checkLeases', n: generation.n, ids });
-    } else {
-      step.ask({ type: 'revoke', n: generation.n, ids, accessor: generation.accessor });
-    }
+  for (const generation of living(step.grant)) retire(step, generation);
+  if (living(step.grant).length > 0 || step.grant.pending.raising !== null || pending.erasedAt === null)
     return;
-  }
-  if (pending.erasedAt === null) return;
   step.record({ type: 'files.erased', erased_at: step.time(pending.erasedAt) });
   step.record({ type: 'grant.closed', outcome: step.grant.outcome!, receipt: receipt(step) });
 }
 
+/** Generations of a living task whose time has come. */
+export function retireDue(step: Step): void {
+  for (const generation of living(step.grant)) {
+    if (generation.retireAt !== null && generation.retireAt <= step.now.at) retire(step, generation);
+  }
+}
+
+/** The next step of one generation's end, unless it waits for something. */
+function retire(step: Step, { n, accessor, leases, checked, restAt }: Generation): void {
+  const { pending, opened, state } = step.grant;
+  const retirement = retirementOf(step.grant, n);
+  if (retirement.busy || pending.renewing === n) return;
+  if (pending.raising !== null && n === opened) return;
+  const readyAt = Math.max(retirement.retryAt ?? 0, restAt ?? 0);
+  if (readyAt > step.now.at) return note(step, { ...retirement, retryAt: readyAt });
+  const ids = leases.flatMap(({ id, proof }) => (id === null || proof !== null ? [] : [id]));
+  if (accessor === null) {
+    step.record({ type: 'generation.proved', n, leases: [] });
+    return forget(step, n);
+  }
+  note(step, { ...retirement, busy: true, retryAt: null });
+  // Files that cannot be removed must not keep the credential alive: one try, the stop's erase takes the rest.
+  if (state !== 'stopping' && !retirement.erased && retirement.attempts === 0)
+    step.ask({ type: 'eraseGeneration', n });
+  else if (!checked && ids.length > 0) step.ask({ type: 'checkLeases', n, ids });
+  else step.ask({ type: 'revoke', n, ids, accessor });
+}
+
+/** False when the generation is proved or given up already: late answers about it mean nothing. */
+export const isLiving = (grant: Grant, n: number): boolean =>
+  living(grant).some((generation) => generation.n === n);
+
+export function erased(step: Step, n: number): void {
+  note(step, { ...retirementOf(step.grant, n), busy: false, erased: true, attempts: 0, said: null });
+}
+
+export function checked(
+  step: Step,
+  n: number,
+  known: readonly string[],
+  absent: readonly string[],
+  parentEndsAt: Instant | null,
+): void {
+  note(step, { ...retirementOf(step.grant, n), busy: false, attempts: 0, said: null });
+  const proofs = gone(step.grant, n, absent, parentEndsAt, step.now.at);
+  step.record({ type: 'leases.known', n, known, gone: proofs });
+}
+
+export function revoked(step: Step, n: number): void {
+  const generation = step.grant.generations.find((candidate) => candidate.n === n)!;
+  const leases = generation.leases.flatMap(({ id, proof }) =>
+    id === null || proof !== null ? [] : [{ id, proof: 'revoked' as const }],
+  );
+  step.record({ type: 'generation.proved', n, leases });
+  forget(step, n);
+}
+
+/** Tried for ever, every 15 s at the slowest (60 s where Vault asks for it). */
+export function failed(step: Step, n: number, problem: Problem): void {
+  const before = retirementOf(step.grant, n);
+  const attempts = before.attempts + 1;
+  if (before.said !== problem.message) step.record({ type: 'revocation.failed', n, problem: problem.body() });
+  note(step, {
+    ...before,
+    busy: false,
+    attempts,
+    retryAt: step.now.at + retryDelay(`${step.grant.id}/${n}`, problem, attempts),
+    said: problem.message,
+  });
+}
+
+/** An administrator gives the proof up; what is being issued still is revoked in its time. */
+export function abandon(step: Step, reason: string, uid: number): void {
+  step.record({ type: 'revocation.abandoned', reason, uid });
+  for (const { n, accessor } of living(step.grant)) {
+    if (step.grant.pending.raising !== null && n === step.grant.opened) continue;
+    step.record({ type: 'generation.proved', n, leases: [] });
+    forget(step, n);
+    if (accessor !== null) step.ask({ type: 'releaseToken', n, accessor });
+  }
+}
+
+const retirementOf = (grant: Grant, n: number): Retirement =>
+  grant.pending.retirements.find((retirement) => retirement.n === n) ?? {
+    n,
+    busy: false,
+    erased: false,
+    attempts: 0,
+    retryAt: null,
+    said: null,
+  };
+
+const note = (step: Step, retirement: Retirement): void =>
+  step.pending({ retirements: [...without(step, retirement.n), retirement] });
+
+const forget = (step: Step, n: number): void => step.pending({ retirements: without(step, n) });
+
+const without = (step: Step, n: number): Retirement[] =>
+  step.grant.pending.retirements.filter((retirement) => retirement.n !== n);
+
 /**
  * What it means that Vault does not know these leases: revoked when their own, their token's or its
- * parent's time had come, or when an earlier look-up of this stop knew them; unproved otherwise (Vault
+ * parent's time had come, or when an earlier look-up of this end knew them; unproved otherwise (Vault
  * restored from an old snapshot answers like that while the credential lives).
  */
 export function gone(
@@ -54,34 +143,9 @@ export function gone(
   return ids.map((id) => {
     const lease = generation.leases.find((candidate) => candidate.id === id);
     const ends = [lease?.endsAt, generation.tokenEndsAt, parentEndsAt].filter((end) => end != null);
-    const natural = ends.some((end) => end <= now + NATURAL_END_TOLERANCE_MS);
+    // What counts is the moment at which Vault was first seen not to know it.
+    const absentAt = lease?.lostAt ?? now;
+    const natural = ends.some((end) => end <= absentAt + NATURAL_END_TOLERANCE_MS);
     return { id, proof: natural || lease?.known === true ? 'revoked' : 'unproved' };
   });
-}
-
-function receipt(step: Step): Receipt {
-  const { grant, now } = step;
-  const leases = grant.generations.flatMap((generation: Generation) => generation.leases);
-  const first = Math.min(...leases.map(({ issuedAt }) => issuedAt), now.at);
-  const last = Math.max(...leases.map(({ endedAt }) => endedAt ?? now.at), first);
-  return {
-    task: grant.task,
-    profile: grant.profile,
-    state: 'closed',
-    outcome: grant.outcome!,
-    event: grant.event,
-    started_at: step.time(grant.acceptedAt),
-    closed_at: step.time(now.at),
-    exposure_seconds: leases.length === 0 ? 0 : Math.round(last - first) / 1000,
-    leases: leases.map(
-      (lease): ReceiptLease => ({
-        secret: lease.secret,
-        path: lease.path,
-        issued_at: step.time(lease.issuedAt),
-        ended_at: lease.endedAt === null ? null : step.time(lease.endedAt),
-        proof: lease.proof ?? 'unproved',
-        ends_at: lease.endsAt === null ? null : step.time(lease.endsAt),
-      }),
-    ),
-  };
 }

@@ -2,14 +2,16 @@
 // which policies, which Vault requests, which files, for whom. Invariant: what a plan asks for is a
 // subset of its profile; anything that the profile does not allow is refused here, before Vault.
 
-import { formatDuration, wholeSeconds } from './duration.ts';
+import { type Ask, askOf } from './ask.ts';
+import { formatDuration } from './duration.ts';
 import type { ProfileName, TaskId } from './ids.ts';
-import { isSegment, SEGMENT_RULE } from './ids.ts';
 import type { Instant, Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
+import { checkParams } from './params.ts';
 import { Problem } from './problem.ts';
-import type { FileRule, Owner, ParamRule, Profile } from './profile.ts';
-import { renderSegments, slots } from './template.ts';
+import type { Owner, Profile } from './profile.ts';
+
+export type { Ask } from './ask.ts';
 
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
 export interface Caller {
@@ -23,7 +25,7 @@ export interface Caller {
   readonly admin: boolean;
 }
 
-export type Bind = { readonly pid: number } | { readonly connection: true };
+export type Bind = { readonly pid: number } | { readonly cgroup: string } | { readonly connection: true };
 
 export interface BusinessEvent {
   readonly type: string;
@@ -39,23 +41,24 @@ export interface StartSignal {
   readonly deadline?: string;
   readonly event?: BusinessEvent;
   readonly bind?: Bind;
+  /** The living task that this one is a child of. */
+  readonly parent?: TaskId;
 }
 
-/** One request to Vault that issues a secret. */
-export interface Ask {
-  readonly secret: string;
-  readonly method: 'read' | 'write';
-  readonly path: string;
-  readonly body?: Readonly<Record<string, unknown>>;
-  readonly files: readonly FileRule[];
-}
-
-/** Everything a grant needs to know of its profile, settled at the start and journaled with it. */
+/**
+ * Everything a grant needs to know of its profile, settled at the start and journaled with it. `{{task.ttl}}`
+ * alone is left in its paths and bodies: each generation has its own.
+ */
 export interface Plan {
   readonly policies: readonly string[];
   readonly asks: readonly Ask[];
   readonly reader: Owner;
   readonly mode?: number;
+  /** How long the generation before is left alive after a rotation, and what the bound process is told by. */
+  readonly overlapMs: number;
+  readonly onChange?: string;
+  /** Its deadline may be moved later. */
+  readonly extend: boolean;
 }
 
 export interface Settled {
@@ -63,8 +66,10 @@ export interface Settled {
   readonly params: Readonly<Record<string, string>>;
   /** start + asked duration. */
   readonly expiresAt: Instant;
-  /** expiresAt + grace: the end that Vault enforces too. */
+  /** expiresAt + grace. */
   readonly deadline: Instant;
+  /** How far the deadline may be moved: the end that Vault enforces too. */
+  readonly latestDeadline: Instant;
 }
 
 /** @throws Problem PROFILE_DENIED unless the caller matches a listed uid or gid, or comes from the admin socket. */
@@ -92,6 +97,29 @@ export function settle(
   caller: Caller,
   now: Moment,
 ): Settled {
+  const expiresAt = now.at + askedDuration(profile, signal, now);
+  const deadline = expiresAt + profile.ttl.graceMs;
+  return {
+    ...fit(task, profile, signal, caller),
+    expiresAt,
+    deadline,
+    latestDeadline: profile.ttl.extend ? now.at + profile.ttl.maxMs + profile.ttl.graceMs : deadline,
+  };
+}
+
+/** What a start says that a profile is judged by, again when the profile changes. */
+export type Asked = Pick<StartSignal, 'params' | 'event' | 'bind'>;
+
+/**
+ * The plan of a task under a profile, and the parameters that hold.
+ * @throws Problem SIGNAL_INVALID that names what the profile does not allow
+ */
+export function fit(
+  task: TaskId,
+  profile: Profile,
+  signal: Asked,
+  caller: Pick<Caller, 'uid' | 'gid'>,
+): { plan: Plan; params: Readonly<Record<string, string>> } {
   const params = checkParams(profile, signal.params);
   checkEvent(profile, signal.event);
   if (profile.bind === 'required' && signal.bind === undefined) {
@@ -99,88 +127,23 @@ export function settle(
       hint: 'add "bind": {"pid": N} or "bind": {"connection": true} to the start',
     });
   }
-  const expiresAt = now.at + askedDuration(profile, signal, now);
-  const deadline = expiresAt + profile.ttl.graceMs;
   const values = new Map<string, string>([
     ['task.id', task],
     ['task.profile', profile.name],
-    ['task.ttl', `${wholeSeconds(deadline - now.at)}s`],
     ...Object.entries(params).map(([name, value]) => [`params.${name}`, value] as const),
     ...(signal.event === undefined ? [] : [['event.id', signal.event.id] as const]),
   ]);
-  const render = (template: string) => renderSegments(template, (name) => values.get(name));
-  const asks = profile.secrets.map(
-    (rule): Ask => ({
-      secret: rule.name,
-      method: rule.method,
-      path: render(rule.path),
-      ...(rule.body === undefined ? {} : { body: renderBody(rule.body, render) }),
-      files: rule.files,
-    }),
-  );
   const plan: Plan = {
     policies: profile.policies,
-    asks,
+    asks: profile.secrets.map((rule): Ask => askOf(rule, values)),
     reader: profile.owner ?? { uid: caller.uid, gid: caller.gid },
     ...(profile.mode === undefined ? {} : { mode: profile.mode }),
+    overlapMs: profile.overlapMs,
+    ...(profile.onChange === undefined ? {} : { onChange: profile.onChange }),
+    extend: profile.ttl.extend,
   };
-  return { plan, params, expiresAt, deadline };
+  return { plan, params };
 }
-
-function checkParams(profile: Profile, given: Readonly<Record<string, string>>): Record<string, string> {
-  const known = Object.keys(profile.params);
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(profile.params, name)) {
-      throw new Problem('SIGNAL_INVALID', `params.${name} is not a parameter of profile ${profile.name}`, {
-        hint: known.length > 0 ? `it takes ${known.join(', ')}` : 'it takes no parameters',
-      });
-    }
-  }
-  const params: Record<string, string> = {};
-  for (const [name, rule] of Object.entries(profile.params)) {
-    const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value !== undefined) {
-      checkParam(name, value, rule);
-      params[name] = value;
-    } else if (!rule.optional) {
-      throw new Problem('SIGNAL_INVALID', `params.${name} is missing`, {
-        hint: `give ${name}: ${describe(rule)}`,
-      });
-    }
-  }
-  return params;
-}
-
-function checkParam(name: string, value: string, rule: ParamRule): void {
-  const allowed =
-    (rule.enum === undefined || rule.enum.includes(value)) &&
-    (rule.pattern === undefined || matches(rule.pattern, value));
-  if (!allowed) {
-    throw new Problem('SIGNAL_INVALID', `params.${name} has a value that the profile does not allow`, {
-      hint: `give ${describe(rule)}`,
-    });
-  }
-  if (!isSegment(value)) {
-    throw new Problem('SIGNAL_INVALID', `params.${name} is not ${SEGMENT_RULE}`, {
-      hint: 'choose a value without slashes, blanks or wildcards',
-    });
-  }
-}
-
-/** The whole value, not a part of it. Without the u flag where only that takes the pattern (`\-`, `\@`). */
-function matches(pattern: string, value: string): boolean {
-  const whole = `^(?:${pattern})$`;
-  try {
-    return new RegExp(whole, 'u').test(value);
-  } catch {
-    return new RegExp(whole).test(value);
-  }
-}
-
-const describe = (rule: ParamRule): string =>
-  rule.enum !== undefined
-    ? `one of ${rule.enum.join(', ')}`
-    : `a value matching ${rule.pattern ?? SEGMENT_RULE}`;
 
 function checkEvent(profile: Profile, event: BusinessEvent | undefined): void {
   if (event === undefined) {
@@ -216,18 +179,4 @@ function askedDuration(profile: Profile, signal: StartSignal, now: Moment): numb
     });
   }
   return asked;
-}
-
-function renderBody(
-  body: Readonly<Record<string, unknown>>,
-  render: (template: string) => string,
-): Record<string, unknown> {
-  const walk = (value: unknown): unknown => {
-    if (typeof value === 'string') return slots(value).length > 0 ? render(value) : value;
-    if (Array.isArray(value)) return value.map(walk);
-    if (value !== null && typeof value === 'object')
-      return renderBody(value as Record<string, unknown>, render);
-    return value;
-  };
-  return Object.fromEntries(Object.entries(body).map(([key, value]) => [key, walk(value)]));
 }

@@ -17,10 +17,12 @@ export type Values = (name: string) => string | undefined;
 
 /**
  * Renders a template whose result goes into a Vault path or a request body.
+ * @param later a slot that stays, for a value that is known only when the request is sent
  * @throws Problem SIGNAL_INVALID when a value is missing or is not one path segment.
  */
-export function renderSegments(template: string, values: Values): string {
-  return template.replace(SLOT, (_slot, name: string) => {
+export function renderSegments(template: string, values: Values, later?: string): string {
+  return template.replace(SLOT, (slot, name: string) => {
+    if (name === later) return slot;
     const value = values(name);
     if (value === undefined) {
       throw new Problem('SIGNAL_INVALID', `"${template}" needs ${name}, which this start does not have`, {

@@ -1,13 +1,15 @@
 // Owns the agent's life as callers see it: recovery before the first call, the calls, the end. Invariant:
-// before anybody can call, the files of earlier agents are gone (sweep.ts) and every grant that one of them
-// left behind is on its way to be revoked.
+// before anybody can call, every grant that an earlier agent left is taken over or on its way to be revoked,
+// and no other file of it is there (recovery.ts).
 
-import type { Entry, Receipt } from '../domain/fact.ts';
-import type { Grant } from '../domain/grant.ts';
-import { fold } from '../domain/grant-fold.ts';
+import type { Receipt } from '../domain/fact.ts';
+import { works } from '../domain/grant.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, Caller, StartSignal } from '../domain/task-spec.ts';
+import { Admission, spent } from './admission.ts';
+import { Bindings } from './bindings.ts';
+import { endTasks, leaveTasks } from './closing.ts';
 import { EffectRunner } from './effect-runner.ts';
 import { FactStream } from './fact-stream.ts';
 import type { GrantActor } from './grant-actor.ts';
@@ -15,9 +17,11 @@ import { GrantBook } from './grant-book.ts';
 import { type LimitOptions, Limits } from './limits.ts';
 import type { Ports } from './ports.ts';
 import { ProfileBook } from './profile-book.ts';
+import { recover } from './recovery.ts';
+import { reloaded } from './reload.ts';
+import { type Stopped, Stops } from './stops.ts';
 import { VaultSession } from './vault-session.ts';
 import { type TaskView, viewOf } from './view.ts';
-import { within } from './within.ts';
 
 export interface AgentOptions {
   readonly leashMs: number;
@@ -25,82 +29,81 @@ export interface AgentOptions {
   readonly limits: LimitOptions;
 }
 
-/** How a stop stands when it is answered: the receipt when proved, else the task as it is. */
-export type Stopped = { readonly receipt: Receipt } | { readonly pending: TaskView };
+export type { Stopped } from './stops.ts';
 
 const TOMBSTONE_MS = 7 * 24 * 3_600_000;
 const FORGET_EVERY_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 /** A probe waits this long for Vault, and believes an earlier answer for as long as it was good or bad. */
 const LOOK_MS = 2000;
 const WELL_FOR_MS = 5000;
 const ILL_FOR_MS = 1000;
 
 export class Agent {
-  readonly profiles = new ProfileBook();
+  readonly profiles = new ProfileBook((profile) => reloaded(profile, this.#book.actors()));
   readonly facts = new FactStream();
+  /** True while it ends and leaves its tasks to the next agent: what breaks now is not lost. */
+  leaving = false;
   readonly #ports: Ports;
   readonly #session: VaultSession;
+  readonly #bindings: Bindings;
   readonly #book: GrantBook;
+  readonly #limits: Limits;
+  readonly #admission: Admission;
+  readonly #stops: Stops;
 
   constructor(ports: Ports, options: AgentOptions) {
     this.#ports = ports;
+    this.#limits = new Limits(options.limits);
+    this.#bindings = new Bindings(ports.liveness);
     this.#session = new VaultSession(ports, {
       leashMs: options.leashMs,
-      onLost: (endsAt) => this.#book.parentEnded(endsAt),
+      onLost: (session) => this.#book.sessionEnded(session, true),
     });
     this.#book = new GrantBook({
       ports,
-      runner: new EffectRunner(ports, this.#session),
-      profiles: this.profiles,
-      limits: new Limits(options.limits),
+      runner: new EffectRunner(ports, this.#session, this.#bindings),
+      bindings: this.#bindings,
       facts: this.facts,
+      onSessionUnused: () => void this.#session.opened.then(() => this.#closeUnusedSessions()),
+    });
+    this.#stops = new Stops(this.#book, ports.clock, (actor) => this.#view(actor));
+    this.#admission = new Admission({
+      ports,
+      book: this.#book,
+      bindings: this.#bindings,
+      profiles: this.profiles,
+      limits: this.#limits,
       answerWithinMs: options.answerWithinMs,
     });
   }
 
-  /** Recovery, after the sweep; resolves when callers may come. The login goes on in the background. */
+  /** Recovery; resolves when callers may come. The login goes on in the background. */
   async open(): Promise<void> {
-    const { clock, journal, telemetry } = this.#ports;
+    const { clock, journal } = this.#ports;
+    this.#session.load();
     const now = clock.now();
-    const sessionEnd = journal.sessionEndsAt();
-    const found = [...journal.openGrants(now).values()].flatMap((entries) => this.#recover(entries));
-    if (found.length > 0) {
-      telemetry.log('info', 'retiring tasks of an earlier agent', { count: found.length });
-    }
-    const actors = found.map((grant) => this.#book.adopt(grant));
-    for (const actor of actors) {
-      actor.luggage.parentEndedAt = sessionEnd === null ? null : sessionEnd - now.wallMs + now.at;
-      actor.send({ type: 'stopRequested', reason: 'failed', detail: 'the agent was restarted' });
-      actor.send({ type: 'alarm' });
-    }
-    const settled = (actor: GrantActor) =>
-      actor.until(({ pending }) => pending.erasedAt !== null || pending.eraseRetryAt !== null);
-    await Promise.all(actors.map(settled));
+    this.#limits.carryOver(journal.startsSince(now.wallMs - MINUTE_MS), now.at);
+    const recovered = recover({
+      ports: this.#ports,
+      book: this.#book,
+      bindings: this.#bindings,
+      profiles: this.profiles,
+      session: this.#session,
+    });
     void this.#session.open();
-    void this.#session.opened
-      .then(() => Promise.all(actors.map((actor) => actor.until(({ state }) => state === 'closed'))))
-      .then(() => this.#session.closeOld());
+    void this.#session.opened.then(() => this.#closeUnusedSessions());
+    await recovered;
     this.#forget();
   }
 
-  #recover(entries: readonly Entry[]): Grant[] {
-    try {
-      const grant = fold(entries);
-      return grant === null ? [] : [grant];
-    } catch (error) {
-      // Its token hangs under the session of the agent before this one, which recovery ends.
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#ports.telemetry.log('error', 'a grant in the journal is damaged', {
-        grant: entries[0]?.grant,
-        reason,
-      });
-      return [];
-    }
+  #closeUnusedSessions(): void {
+    void this.#session.closeUnused((session) => this.#book.census.inUse(session));
   }
 
-  /** As GrantBook.start; `again` for tasks of the configuration, whose ids are never spent. */
+  /** As Admission.start; `again` for tasks of the configuration, whose ids are never spent. */
   async start(task: TaskId, signal: StartSignal, digest: string, caller: Caller, again = false) {
-    const { actor, fresh } = await this.#book.start(task, signal, digest, caller, again);
+    const { actor, fresh } = await this.#admission.start(task, signal, digest, caller, again);
     return { view: this.#view(actor), fresh };
   }
 
@@ -124,42 +127,69 @@ export class Agent {
     }
     const receipt = this.#book.receipt(task, caller);
     if (receipt !== null) return receipt;
-    throw new Problem('TASK_UNKNOWN', `there is no task ${task} of yours`, {
-      hint: 'list your tasks with GET /v1/tasks',
-    });
+    throw unknownTask(task);
   }
 
   /** Stops a task: its files are gone when this resolves; waits up to `waitMs` for the proof. */
   async stop(task: TaskId, caller: Caller, waitMs: number): Promise<Stopped> {
     const actor = this.#book.find(task, caller);
-    if (actor === null) return { receipt: this.receipt(task, caller) };
-    await this.#book.stop(actor, 'completed');
-    await this.#closed([actor], waitMs);
-    return this.#stopped(actor);
+    return actor === null ? { receipt: this.receipt(task, caller) } : this.#stops.one(actor, waitMs);
   }
 
   /** Stops every task of the caller under one business event. */
-  async stopEvent(event: BusinessEvent, caller: Caller, waitMs: number): Promise<Stopped[]> {
-    const actors = this.#book
-      .visible(caller)
-      .filter(({ grant }) => grant.event?.type === event.type && grant.event.id === event.id);
-    return this.#stopAll(actors, 'completed', waitMs);
+  stopEvent(event: BusinessEvent, caller: Caller, waitMs: number): Promise<Stopped[]> {
+    return this.#stops.ofEvent(event, caller, waitMs);
   }
 
-  /** A bound connection ended. */
-  lost(task: TaskId, caller: Caller, detail: string): void {
-    this.#book.find(task, caller)?.send({ type: 'stopRequested', reason: 'lost', detail });
+  revokeAll(waitMs: number): Promise<Stopped[]> {
+    return this.#stops.all(waitMs);
   }
 
   /** Takes no new task and stops all. */
-  async drain(waitMs: number): Promise<Stopped[]> {
-    this.#book.draining = true;
+  drain(waitMs: number): Promise<Stopped[]> {
+    this.#admission.draining = true;
     this.#ports.telemetry.log('info', 'draining: no new task until a restart');
     return this.revokeAll(waitMs);
   }
 
-  async revokeAll(waitMs: number): Promise<Stopped[]> {
-    return this.#stopAll(this.#book.actors(), 'revoked', waitMs);
+  /** An administrator gives up on proving a revocation, on record. @throws Problem */
+  async abandon(task: TaskId, reason: string, caller: Caller): Promise<Stopped> {
+    const actor = this.#book.find(task, caller);
+    return actor === null
+      ? { receipt: this.receipt(task, caller) }
+      : this.#stops.abandon(actor, reason, caller.uid);
+  }
+
+  /** Moves the deadline later, as far as the profile and the parent allow. @throws Problem */
+  async extend(task: TaskId, byMs: number, caller: Caller): Promise<TaskView> {
+    const actor = this.#book.find(task, caller);
+    if (actor === null || !works(actor.grant)) {
+      if (actor === null && this.#book.receipt(task, caller) === null) throw unknownTask(task);
+      throw spent(task, `it is ${actor?.grant.state ?? 'closed'}`);
+    }
+    const { plan, profile, parent } = actor.grant;
+    if (!plan.extend) {
+      throw new Problem('PROFILE_DENIED', `tasks of profile ${profile} may not be extended`, {
+        hint: `set ttl.extend: true in ${profile}.yaml`,
+      });
+    }
+    const above = parent === null ? undefined : this.#book.get(parent);
+    const notAfter = above?.grant.deadline ?? Number.MAX_SAFE_INTEGER;
+    const problem = await actor.tell({ type: 'extendRequested', byMs, notAfter });
+    if (problem !== null) throw problem;
+    return this.#view(actor);
+  }
+
+  /** A connection holds the task from now on, or again. @throws Problem when that cannot be put on record */
+  async hold(task: TaskId, caller: Caller): Promise<void> {
+    const problem = await this.#book.find(task, caller)?.tell({ type: 'held' });
+    if (problem !== null && problem !== undefined) throw problem;
+  }
+
+  /** A bound connection ended. */
+  lost(task: TaskId, caller: Caller, detail: string): void {
+    if (this.leaving) return;
+    this.#book.find(task, caller)?.send({ type: 'stopRequested', reason: 'lost', detail });
   }
 
   /** Asks Vault, when it has not been asked lately, so that notReady speaks of now. */
@@ -176,7 +206,12 @@ export class Agent {
   notReady(): Problem[] {
     const problem = this.#session.problem();
     const draining = new Problem('DRAINING', 'the agent is stopping its tasks');
-    return [...(problem === null ? [] : [problem]), ...(this.#book.draining ? [draining] : [])];
+    const { damaged } = this.#ports.journal;
+    return [
+      ...(problem === null ? [] : [problem]),
+      ...(damaged === null ? [] : [damaged]),
+      ...(this.#admission.draining ? [draining] : []),
+    ];
   }
 
   /** Numbers for metrics. */
@@ -187,48 +222,18 @@ export class Agent {
     return { states, sessionTtlMs: endsAt === null ? null : endsAt - this.#ports.clock.now().at };
   }
 
-  /** Revokes everything and ends; what is not proved in time ends by the leash. Returns how many are left. */
-  async close(stopTimeoutMs: number): Promise<number> {
-    this.#book.draining = true;
-    for (const actor of this.#book.actors()) {
-      actor.send({ type: 'stopRequested', reason: 'revoked', detail: 'the agent was told to end' });
-    }
-    await this.#book.empty(stopTimeoutMs);
-    const left = this.#book.actors();
-    for (const { grant } of left) {
-      this.#ports.telemetry.log('error', 'not proved in time; it ends by the leash', {
-        task: grant.task,
-        reason: grant.problem?.detail,
-      });
-    }
+  /**
+   * Ends. With `keep` every task is left to the next agent, which has until the leash to come; else all are
+   * revoked, and what is not proved in time ends by the leash. Returns how many are left unproved.
+   */
+  async close(stopTimeoutMs: number, keep = false): Promise<number> {
+    this.#admission.draining = true;
+    this.leaving = keep;
+    const left = await (keep ? leaveTasks : endTasks)(this.#book, this.#ports, stopTimeoutMs);
     // The session dies only when nothing hangs under it: revoking it is lazy and proves nothing.
-    await this.#session.close(left.length === 0);
-    if (left.length === 0) this.#ports.telemetry.log('info', 'every task is closed and proved; ending');
+    await this.#session.close(!keep && left === 0);
     this.#book.close();
-    return left.length;
-  }
-
-  async #stopAll(
-    actors: readonly GrantActor[],
-    reason: 'completed' | 'revoked',
-    waitMs: number,
-  ): Promise<Stopped[]> {
-    // One whose start failed meanwhile must not keep the others from being told.
-    await Promise.allSettled(actors.map((actor) => this.#book.stop(actor, reason)));
-    await this.#closed(actors, waitMs);
-    return actors.map((actor) => this.#stopped(actor));
-  }
-
-  /** Waits for the proofs of all, at most `waitMs`. */
-  async #closed(actors: readonly GrantActor[], waitMs: number): Promise<void> {
-    if (waitMs <= 0) return;
-    await within(this.#ports.clock, waitMs, (signal) =>
-      Promise.allSettled(actors.map((actor) => actor.until(({ state }) => state === 'closed', signal))),
-    );
-  }
-
-  #stopped(actor: GrantActor): Stopped {
-    return actor.receipt === null ? { pending: this.#view(actor) } : { receipt: actor.receipt };
+    return left;
   }
 
   #view(actor: GrantActor): TaskView {
@@ -245,3 +250,8 @@ export class Agent {
     clock.after(FORGET_EVERY_MS, () => this.#forget());
   }
 }
+
+const unknownTask = (task: TaskId): Problem =>
+  new Problem('TASK_UNKNOWN', `there is no task ${task} of yours`, {
+    hint: 'list your tasks with GET /v1/tasks',
+  });

@@ -1,5 +1,5 @@
-// Owns which processes living tasks are bound to. Invariant: a process is pinned before its task is
-// accepted, and let go when the task is.
+// Owns which processes and cgroups living tasks are bound to. Invariant: a subject is pinned before its task is
+// accepted, taken over only when it is the very same, and let go when the task is.
 
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
@@ -15,20 +15,40 @@ export class Bindings {
   }
 
   /**
-   * Watches the process that a start binds, if it binds one. A caller binds its own uid's processes, the
-   * admin socket any.
+   * Watches what a start binds, if that is a process or a cgroup; what tells it from a later one of its name.
+   * A caller binds what is its own, the admin socket anything.
    * @throws Problem SIGNAL_INVALID
    */
-  bind(task: TaskId, bind: Bind | undefined, caller: Caller, gone: () => void): void {
-    if (bind === undefined || !('pid' in bind)) return;
+  bind(task: TaskId, bind: Bind | undefined, caller: Caller, gone: () => void): string | null {
+    if (bind === undefined || 'connection' in bind) return null;
     if (caller.pid === 0) {
+      const named = 'pid' in bind ? 'bind.pid' : 'bind.cgroup';
       throw new Problem(
         'SIGNAL_INVALID',
-        'bind.pid means nothing across pid namespaces (the caller has pid 0)',
-        { hint: 'bind the connection instead: "bind": {"connection": true}' },
+        `${named} means nothing across pid namespaces (the caller has pid 0)`,
+        {
+          hint: 'bind the connection instead: "bind": {"connection": true}',
+        },
       );
     }
-    this.#watches.set(task, this.#liveness.watch(bind.pid, caller.admin ? null : caller.uid, gone));
+    const watch = this.#liveness.watch(
+      bind,
+      caller.admin ? null : { uid: caller.uid, pid: caller.pid },
+      gone,
+    );
+    this.#watches.set(task, watch);
+    return watch.identity;
+  }
+
+  /** Watches again what an earlier agent watched. @throws Problem when that is not there any more */
+  rebind(task: TaskId, bind: Bind | null, bound: string | null, gone: () => void): void {
+    if (bind === null || 'connection' in bind) return;
+    this.#watches.set(task, this.#liveness.watch(bind, null, gone, bound ?? ''));
+  }
+
+  /** Sends the bound process a signal; false when there is none to send it to. */
+  signal(task: TaskId, signal: string): boolean {
+    return this.#watches.get(task)?.signal(signal) ?? false;
   }
 
   release(task: TaskId): void {

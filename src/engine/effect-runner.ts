@@ -2,85 +2,96 @@
 // secrets pass through here in memory only, from the reply to the file, and are dropped at the first
 // chance; what Vault issued is always told, even when nobody wants it any more.
 
+import { timed } from '../domain/ask.ts';
 import { tokenTtlSeconds } from '../domain/decide.ts';
+import { wholeSeconds } from '../domain/duration.ts';
 import type { IssuedLease } from '../domain/fact.ts';
-import type { Grant } from '../domain/grant.ts';
+import { type Grant, works } from '../domain/grant.ts';
 import type { Effect, GrantEvent, LeaseRenewal } from '../domain/grant-event.ts';
-import type { Instant } from '../domain/instant.ts';
-import { rfc3339 } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { Ask } from '../domain/task-spec.ts';
 import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
+import type { Bindings } from './bindings.ts';
+import { understand } from './failures.ts';
 import type { Ports } from './ports.ts';
+import { Revoker } from './revoker.ts';
 import type { VaultSession } from './vault-session.ts';
 
 /** What a grant carries between two effects and never on record. */
 export interface Luggage {
   token: Secret | null;
   deliveries: readonly Delivery[];
-  /** When the parent of the grant's token ended, once it is known to have. */
-  parentEndedAt: Instant | null;
-  /** Supplementary groups of the caller. */
-  readonly readerGroups: readonly number[];
 }
 
 export class EffectRunner {
   readonly #ports: Ports;
   readonly #session: VaultSession;
+  readonly #bindings: Bindings;
+  readonly #revoker: Revoker;
 
-  constructor(ports: Ports, session: VaultSession) {
+  constructor(ports: Ports, session: VaultSession, bindings: Bindings) {
     this.#ports = ports;
     this.#session = session;
+    this.#bindings = bindings;
+    this.#revoker = new Revoker(ports, session);
   }
 
-  /** Carries one effect out. Never throws: a failure is an event too. */
-  async perform(effect: Effect, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
+  /**
+   * Carries one effect out. Never throws: a failure is an event too.
+   * @param now the grant as it is whenever asked: what waited may not be wanted any more
+   */
+  async perform(effect: Effect, now: () => Grant, luggage: Luggage): Promise<GrantEvent> {
+    const grant = now();
     switch (effect.type) {
       case 'openToken':
-        return this.#openToken(effect.n, grant, luggage);
+        return this.#openToken(effect.n, now, luggage);
       case 'readSecrets':
         return this.#readSecrets(effect.n, grant, luggage);
       case 'publish':
         return this.#publish(effect.n, grant, luggage);
       case 'renewLeases':
-        return {
-          type: 'renewed',
-          n: effect.n,
-          results: await Promise.all(effect.leases.map((l) => this.#renew(l))),
-        };
+        return this.#renewLeases(effect, now);
+      case 'signal': {
+        const delivered = this.#bindings.signal(grant.task, effect.signal);
+        return { type: 'signalled', n: effect.n, signal: effect.signal, delivered };
+      }
       case 'erase':
         return this.#erase(grant, luggage);
+      case 'eraseGeneration':
+        return this.#eraseGeneration(effect.n, grant);
       case 'checkLeases':
-        return this.#checkLeases(effect, luggage);
+        return this.#revoker.check(effect, grant);
       case 'revoke':
-        return this.#revoke(effect);
+        return this.#revoker.revoke(effect);
+      case 'releaseToken':
+        return this.#revoker.release(effect.accessor);
       default:
         return effect satisfies never;
     }
   }
 
-  async #openToken(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
-    const asked = this.#ports.clock.now().at;
+  async #openToken(n: number, now: () => Grant, luggage: Luggage): Promise<GrantEvent> {
     try {
-      const { token, accessor, ttlMs } = await this.#ports.vault.createToken(
-        await this.#session.tokenForStart(),
-        {
-          policies: grant.plan.policies,
-          ttlSeconds: tokenTtlSeconds(grant, asked),
-          displayName: `tasklease-${grant.profile}`,
-          meta: {
-            task: grant.task,
-            profile: grant.profile,
-            ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
-          },
+      const session = await this.#session.sessionForStart();
+      // Only now: while the agent logs in, time passes, and the token must not outlive the deadline by it.
+      const asked = this.#ports.clock.now().at;
+      const grant = now();
+      if (grant.state === 'stopping') return { type: 'tokenFailed', n, problem: overtaken(), unknown: false };
+      const { token, accessor, ttlMs } = await this.#ports.vault.createToken(session.token, {
+        policies: grant.plan.policies,
+        ttlSeconds: tokenTtlSeconds(grant, asked),
+        displayName: `tasklease-${grant.profile}`,
+        meta: {
+          task: grant.task,
+          profile: grant.profile,
+          ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
         },
-      );
+      });
       luggage.token = token;
-      return { type: 'tokenOpened', n, accessor, endsAt: asked + ttlMs };
+      return { type: 'tokenOpened', n, accessor, session: session.accessor, endsAt: asked + ttlMs };
     } catch (error) {
-      const { problem, kind } = this.#understand(error);
+      const { problem, kind } = understand(error, this.#session);
       return { type: 'tokenFailed', n, problem, unknown: kind === 'unknown' };
     }
   }
@@ -88,49 +99,47 @@ export class EffectRunner {
   async #readSecrets(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
     const token = luggage.token!;
     const asked = this.#ports.clock.now();
-    const replies = await Promise.allSettled(
-      grant.plan.asks.map(async (ask) => ({ ask, issued: await this.#ports.vault.readSecret(token, ask) })),
-    );
+    const asks = grant.plan.asks.map((ask) => timed(ask, grant.deadline - asked.at));
+    const replies = await Promise.allSettled(asks.map((ask) => this.#ports.vault.readSecret(token, ask)));
     luggage.token = null;
     token[Symbol.dispose]();
-    const leases: IssuedLease[] = [];
+    const leases: Omit<IssuedLease, 'ends_at'>[] = [];
     const deliveries: Delivery[] = [];
     const lost: { secret: string; path: string }[] = [];
     let problem: Problem | null = null;
     for (const [i, reply] of replies.entries()) {
-      const ask: Ask = grant.plan.asks[i]!;
+      const ask = asks[i]!;
       if (reply.status === 'rejected') {
-        const failure = this.#understand(reply.reason);
+        const failure = understand(reply.reason, this.#session);
         if (failure.kind === 'unknown') lost.push({ secret: ask.secret, path: ask.path });
         // A refusal tells more than an outage that happened at the same time.
         if (problem === null || failure.kind === 'refused') problem = failure.problem;
         continue;
       }
-      const { leaseId, ttlMs, renewable, data } = reply.value.issued;
+      const { leaseId, ttlMs, renewable, data } = reply.value;
       leases.push({
         secret: ask.secret,
         path: ask.path,
         id: leaseId,
         ttl_ms: ttlMs,
-        ends_at: ttlMs === null ? null : rfc3339(asked.at + ttlMs, asked),
         renewable,
         revocable: leaseId !== null,
       });
       deliveries.push({ secret: ask.secret, data, files: ask.files });
     }
     luggage.deliveries = problem === null ? deliveries : [];
-    return { type: 'secretsRead', n, leases, lost, problem };
+    return { type: 'secretsRead', n, askedAt: asked.at, leases, lost, problem };
   }
 
   async #publish(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
-    const { deliveries, readerGroups } = luggage;
+    const { deliveries } = luggage;
     luggage.deliveries = [];
     try {
       const files = await this.#ports.files.publish({
         task: grant.task,
         n,
         reader: grant.plan.reader,
-        readerGroups,
+        readerGroups: grant.groups,
         ...(grant.plan.mode === undefined ? {} : { mode: grant.plan.mode }),
         deliveries,
       });
@@ -140,21 +149,36 @@ export class EffectRunner {
     }
   }
 
-  async #renew(lease: { readonly id: string; readonly incrementSeconds: number }): Promise<LeaseRenewal> {
+  async #renewLeases(
+    { n, leases }: Extract<Effect, { type: 'renewLeases' }>,
+    now: () => Grant,
+  ): Promise<GrantEvent> {
+    const results = await Promise.all(leases.map((lease) => this.#renew(lease, now)));
+    return { type: 'renewed', n, results: results.filter((result) => result !== null) };
+  }
+
+  /** Null when the task ended while the renewal waited for a session. */
+  async #renew(
+    { id, incrementSeconds }: { readonly id: string; readonly incrementSeconds: number },
+    now: () => Grant,
+  ): Promise<LeaseRenewal | null> {
     try {
-      const { id, incrementSeconds } = lease;
-      return {
-        id,
-        ...(await this.#ports.vault.renewLease(await this.#session.token(), id, incrementSeconds)),
-      };
+      const session = await this.#session.token();
+      const asked = this.#ports.clock.now().at;
+      const leftMs = now().deadline - asked;
+      if (!works(now()) || leftMs <= 0) return null;
+      const seconds = Math.min(incrementSeconds, wholeSeconds(leftMs));
+      const { ttlMs, renewable } = await this.#ports.vault.renewLease(session, id, seconds);
+      return { id, ttlMs, endsAt: asked + ttlMs, renewable };
     } catch (error) {
-      const { problem } = this.#understand(error);
-      return { id: lease.id, problem, lost: error instanceof VaultFailure && error.missing };
+      const { problem } = understand(error, this.#session);
+      return { id, problem, lost: error instanceof VaultFailure && error.missing };
     }
   }
 
   async #erase(grant: Grant, luggage: Luggage): Promise<GrantEvent> {
-    luggage.deliveries = [];
+    // A withdrawal leaves what the next generation is to be made of.
+    if (!works(grant)) luggage.deliveries = [];
     try {
       await this.#ports.files.erase(grant.task);
       return { type: 'erased' };
@@ -168,68 +192,15 @@ export class EffectRunner {
     }
   }
 
-  async #checkLeases(
-    effect: Extract<Effect, { type: 'checkLeases' }>,
-    luggage: Luggage,
-  ): Promise<GrantEvent> {
+  async #eraseGeneration(n: number, grant: Grant): Promise<GrantEvent> {
     try {
-      const session = await this.#session.token();
-      const known = await Promise.all(effect.ids.map((id) => this.#ports.vault.lookupLease(session, id)));
-      return {
-        type: 'leasesChecked',
-        n: effect.n,
-        known: effect.ids.filter((_, i) => known[i]),
-        gone: effect.ids.filter((_, i) => !known[i]),
-        parentEndsAt: luggage.parentEndedAt,
-      };
+      await this.#ports.files.eraseGeneration(grant.task, n);
+      return { type: 'generationErased', n };
     } catch (error) {
-      return { type: 'revocationFailed', n: effect.n, problem: this.#understand(error).problem };
+      return { type: 'revocationFailed', n, problem: Problem.of(error) };
     }
-  }
-
-  /** Leases first and synchronously, the token second (its own revocation is lazy), the look-up last. */
-  async #revoke(effect: Extract<Effect, { type: 'revoke' }>): Promise<GrantEvent> {
-    const { n, ids, accessor } = effect;
-    const { vault } = this.#ports;
-    try {
-      const session = await this.#session.token();
-      // All are tried, even when one fails: no lease waits for another's database.
-      const revoked = await Promise.allSettled(ids.map((id) => vault.revokeLease(session, id)));
-      const failed = revoked.find((result) => result.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
-      await vault.revokeToken(session, accessor);
-      const left = await Promise.all([
-        ...ids.map((id) => vault.lookupLease(session, id)),
-        this.#tokenLives(session, accessor),
-      ]);
-      if (!left.includes(true)) return { type: 'revoked', n };
-      const problem = new Problem(
-        'VAULT_CONTRACT',
-        'Vault still knows a lease or token that it said it revoked',
-        {
-          hint: 'the agent asks again; look at the log of Vault',
-        },
-      );
-      return { type: 'revocationFailed', n, problem };
-    } catch (error) {
-      return { type: 'revocationFailed', n, problem: this.#understand(error).problem };
-    }
-  }
-
-  /** A session that may not look tokens up has to believe the answer to the revocation. */
-  async #tokenLives(session: Secret, accessor: string): Promise<boolean> {
-    try {
-      return await this.#ports.vault.lookupToken(session, accessor);
-    } catch (error) {
-      if (error instanceof VaultFailure && error.kind === 'refused') return false;
-      throw error;
-    }
-  }
-
-  #understand(error: unknown): { problem: Problem; kind: VaultFailure['kind'] } {
-    if (!(error instanceof VaultFailure)) return { problem: Problem.of(error), kind: 'notDone' };
-    // A plain refusal is about the request; anything else may be about Vault or our session.
-    if (error.forbidden || error.kind !== 'refused') this.#session.suspect();
-    return { problem: error.problem, kind: error.kind };
   }
 }
+
+const overtaken = (): Problem =>
+  new Problem('VAULT_UNREACHABLE', 'the task was stopped before there was a Vault session');

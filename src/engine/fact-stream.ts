@@ -46,10 +46,27 @@ function publicPart(fact: Fact): Record<string, unknown> {
         event: fact.event,
         expires_at: fact.expires_at,
         deadline: fact.deadline,
+        parent: fact.parent,
       };
     case 'generation.opened':
+      return { generation: fact.n, why: fact.why };
     case 'token.lost':
       return { generation: fact.n };
+    case 'leases.lost':
+      return { generation: fact.n, leases: fact.ids.length };
+    case 'generation.retiring':
+      return { generation: fact.n, due: fact.due, ...(fact.problem === null ? {} : told(fact.problem)) };
+    case 'files.withdrawn':
+      return { generation: fact.n, detail: fact.detail };
+    case 'deadline.moved':
+      return { expires_at: fact.expires_at, deadline: fact.deadline };
+    case 'grant.held':
+    case 'grant.adopted':
+      return {};
+    case 'workload.signalled':
+      return { generation: fact.n, signal: fact.signal, delivered: fact.delivered };
+    case 'revocation.abandoned':
+      return { reason: fact.reason, uid: fact.uid };
     case 'token.opened':
       return { generation: fact.n, ends_at: fact.ends_at };
     case 'leases.issued':

@@ -21,13 +21,19 @@ export interface ActorDeps {
 const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
 const BACKLOG_RETRY_MS = 1000;
 
+interface Letter {
+  readonly event: GrantEvent;
+  readonly done?: (problem: Problem | null) => void;
+}
+
 export class GrantActor {
   grant: Grant;
   readonly luggage: Luggage;
   readonly #deps: ActorDeps;
-  readonly #mailbox: GrantEvent[] = [];
+  readonly #mailbox: Letter[] = [];
   /** Facts that could not be written yet, oldest first. */
   #backlog: Entry[] = [];
+  #retrying = false;
   #running = false;
   /** Set once the grant is closed. */
   receipt: Receipt | null = null;
@@ -56,13 +62,22 @@ export class GrantActor {
   }
 
   send(event: GrantEvent): void {
-    this.#mailbox.push(event);
+    this.#mailbox.push({ event });
     void this.#drain();
+  }
+
+  /** As send; resolves when the event has been decided on, with why its facts are not durable if they are not. */
+  tell(event: GrantEvent): Promise<Problem | null> {
+    const { promise, resolve } = Promise.withResolvers<Problem | null>();
+    this.#mailbox.push({ event, done: resolve });
+    void this.#drain();
+    return promise;
   }
 
   /** The grant never began: whoever waits for it is told why. */
   fail(problem: Problem): void {
     this.#stillborn = problem;
+    for (const { done } of this.#mailbox.splice(0)) done?.(problem);
     this.#wake();
   }
 
@@ -95,25 +110,33 @@ export class GrantActor {
   async #drain(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    for (let event = this.#mailbox.shift(); event !== undefined; event = this.#mailbox.shift()) {
-      await this.#step(event);
+    for (let letter = this.#mailbox.shift(); letter !== undefined; letter = this.#mailbox.shift()) {
+      const problem = await this.#step(letter.event);
+      letter.done?.(problem);
     }
     this.#running = false;
   }
 
-  async #step(event: GrantEvent): Promise<void> {
+  async #step(event: GrantEvent): Promise<Problem | null> {
     const now = this.#deps.ports.clock.now();
     const decision = decide(this.grant, event, now);
     const entries = this.#entries(decision, now);
     const problem = await this.#record(entries);
     this.grant = decision.next;
-    if (problem === null) return this.#after(decision.effects, entries);
-    const starting = decision.next.state === 'starting';
-    this.#after(
-      decision.effects.filter((effect) => !ISSUING.has(effect.type)),
-      entries,
-    );
-    if (starting) this.#mailbox.unshift({ type: 'unrecorded', problem });
+    if (problem === null) {
+      this.#after(decision.effects, entries);
+      return null;
+    }
+    const effects = decision.effects.filter((effect) => !ISSUING.has(effect.type));
+    this.#after(effects, entries);
+    if (effects.length < decision.effects.length) {
+      // What was to be used next must not stay in memory unused.
+      this.luggage.token?.[Symbol.dispose]();
+      this.luggage.token = null;
+      this.luggage.deliveries = [];
+      this.#mailbox.unshift({ event: { type: 'unrecorded', problem } });
+    }
+    return problem;
   }
 
   /** Null when all facts, old and new, are durable; else why not. They are kept and written later. */
@@ -135,13 +158,18 @@ export class GrantActor {
 
   /** Through the mailbox, so that facts keep their order. */
   #retryBacklog(): void {
-    this.#deps.ports.clock.after(BACKLOG_RETRY_MS, () => this.send({ type: 'alarm' }));
+    if (this.#retrying) return;
+    this.#retrying = true;
+    this.#deps.ports.clock.after(BACKLOG_RETRY_MS, () => {
+      this.#retrying = false;
+      this.send({ type: 'alarm' });
+    });
   }
 
   #after(effects: readonly Effect[], entries: readonly Entry[]): void {
     const { runner, onStep } = this.#deps;
     for (const effect of effects) {
-      void runner.perform(effect, this.grant, this.luggage).then((event) => this.send(event));
+      void runner.perform(effect, () => this.grant, this.luggage).then((event) => this.send(event));
     }
     for (const { fact } of entries) if (fact.type === 'grant.closed') this.receipt = fact.receipt;
     onStep(this, entries);

@@ -24,6 +24,12 @@ export class Limits {
     this.#bucket = options.startsPerMinute;
   }
 
+  /** Starts of the last minute that an agent before this one admitted: a crash loop must not flood Vault. */
+  carryOver(starts: number, now: Instant): void {
+    this.#bucket = Math.max(0, this.#bucket - starts);
+    this.#filledAt = now;
+  }
+
   /** @throws Problem CAPACITY */
   admit(now: Instant, living: number, livingOfUid: number): void {
     const { tasks, tasksPerUid, startsPerMinute } = this.#options;

@@ -7,10 +7,17 @@ import type { Profile } from '../domain/profile.ts';
 export class ProfileBook {
   readonly #profiles = new Map<string, Profile>();
   readonly #faults = new Map<string, string>();
+  readonly #onPut: (profile: Profile) => void;
+
+  /** @param onPut told of every profile that comes into force */
+  constructor(onPut: (profile: Profile) => void = () => {}) {
+    this.#onPut = onPut;
+  }
 
   put(profile: Profile): void {
     this.#profiles.set(profile.name, profile);
     this.#faults.delete(profile.name);
+    this.#onPut(profile);
   }
 
   /** `name` is the file's name without its ending. */

@@ -16,7 +16,10 @@ export async function answered(actor: GrantActor, clock: Clock, draining: () => 
   if (actor.grant.wasActive) return;
   // When Vault does not answer, the clean-up will not end soon either, and the caller should know why.
   const cleaned = ({ state, pending }: Grant) =>
-    state === 'closed' || pending.attempts > 0 || (pending.answerBy ?? Infinity) <= clock.now().at;
+    state === 'closed' ||
+    pending.eraseAttempts > 0 ||
+    pending.retirements.some(({ retryAt }) => retryAt !== null) ||
+    (pending.answerBy ?? Infinity) <= clock.now().at;
   await within(clock, CLEAN_UP_MS, (signal) => actor.until(cleaned, signal));
   throw actor.grant.refusal === null ? cutShort(actor.grant, draining()) : Problem.from(actor.grant.refusal);
 }

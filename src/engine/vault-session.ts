@@ -1,13 +1,14 @@
-// Owns the agent's session token: the parent of every task token, whose period is the leash. Invariant:
-// it is renewed five times a leash while Vault answers; when it is lost, all that hung under it is told so.
+// Owns the agent's session token: the parent of every new task token, whose period is the leash. Invariant:
+// it is renewed five times a leash while Vault answers, and the elders with it; when one is lost, all that hung
+// under it is told so.
 
 import type { Instant } from '../domain/instant.ts';
 import { retryDelayMs } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
+import type { KeptSession } from '../ports/session-store.ts';
 import { VaultFailure } from '../ports/vault.ts';
-import { KeptSessions } from './kept-sessions.ts';
-import type { Ports } from './ports.ts';
+import { ElderSessions, isOver, isRefused, type Session, type SessionPorts } from './elder-sessions.ts';
 import { noAnswer, notLoggedIn, renewedShort, sessionLost } from './session-problems.ts';
 
 const RENEWALS_PER_LEASH = 5;
@@ -16,19 +17,19 @@ const SHORT_MS = 1500;
 /** A session role with a max TTL shows only when a session is renewed; so the first renewal comes early. */
 const FIRST_RENEWAL_MS = 3000;
 
-interface Session {
-  readonly token: Secret;
-  readonly accessor: string;
-  endsAt: Instant;
+export interface SessionOptions {
+  readonly leashMs: number;
+  /** A session ended; its children end with it. */
+  readonly onLost: (accessor: string) => void;
 }
 
 export class VaultSession {
-  readonly #ports: Pick<Ports, 'clock' | 'vault' | 'journal' | 'sessionStore' | 'telemetry'>;
-  readonly #leashMs: number;
-  /** A session ended; its children end with it, at the latest at this instant. */
-  readonly #onLost: (endsAt: Instant) => void;
+  readonly #ports: SessionPorts;
+  readonly #options: SessionOptions;
   #session: Session | null = null;
-  readonly #kept: KeptSessions;
+  readonly #elders: ElderSessions;
+  /** When sessions that are lost ended, at the latest. */
+  readonly #ends = new Map<string, Instant>();
   /** Why the session will end whatever we do. */
   #ending: Problem | null = null;
   #problem = notLoggedIn();
@@ -44,38 +45,54 @@ export class VaultSession {
   readonly opened = this.#firstLogin.promise;
   #closed = false;
 
-  constructor(
-    ports: Pick<Ports, 'clock' | 'vault' | 'journal' | 'sessionStore' | 'telemetry'>,
-    options: { leashMs: number; onLost: (endsAt: Instant) => void },
-  ) {
+  constructor(ports: SessionPorts, options: SessionOptions) {
     this.#ports = ports;
-    this.#kept = new KeptSessions(ports);
-    this.#leashMs = options.leashMs;
-    this.#onLost = options.onLost;
+    this.#options = options;
+    this.#elders = new ElderSessions(ports, (elder) => this.#ended(elder));
   }
 
   /**
-   * The token; while the agent logs in for the first time, when that is done.
-   * @throws Problem why there is no session now
+   * A token for keeping up and ending what there is; while the agent logs in for the first time, when that is
+   * done. @throws Problem why there is no session now
    */
   async token(): Promise<Secret> {
     await this.#firstLook.promise;
-    if (this.#session === null) throw this.#problem;
-    return this.#session.token;
+    const session = this.#session ?? this.#elders.newest();
+    if (session === null) throw this.#problem;
+    return session.token;
   }
 
-  /** The token, for starting something that is to last. @throws Problem why nothing can be started */
-  async tokenForStart(): Promise<Secret> {
-    const token = await this.token();
+  /** The session for starting something that is to last. @throws Problem why nothing can be started */
+  async sessionForStart(): Promise<KeptSession> {
+    await this.#firstLook.promise;
+    // A session that was just lost is followed by a login in the same look.
+    if (this.#session === null && this.#busy) await this.#look;
+    if (this.#session === null) throw this.#problem;
     if (this.#ending !== null) throw this.#ending;
-    return token;
+    return this.#session;
+  }
+
+  /** True while this session is renewed. */
+  holds(accessor: string): boolean {
+    return this.#session?.accessor === accessor || this.#elders.holds(accessor);
+  }
+
+  /** When a session that is not renewed any more ended or will end; null while it is, or when nobody knows. */
+  endOf(accessor: string): Instant | null {
+    if (this.holds(accessor)) return null;
+    const { clock, journal } = this.#ports;
+    const noted = this.#ends.get(accessor);
+    if (noted !== undefined) return noted;
+    const endsAtWallMs = journal.sessionEndsAt(accessor);
+    const now = clock.now();
+    return endsAtWallMs === null ? null : endsAtWallMs - now.wallMs + now.at;
   }
 
   /** Null when ready, else why not. */
   problem(): Problem | null {
     if (this.#ending !== null) return this.#ending;
     if (this.#session === null || this.#failures > 0) return this.#problem;
-    return this.#overdue(this.#session) ? noAnswer() : null;
+    return isOver(this.#session, this.#ports.clock) ? noAnswer() : null;
   }
 
   /** When the token ends unless it is renewed; null without a session. */
@@ -83,19 +100,20 @@ export class VaultSession {
     return this.#session?.endsAt ?? null;
   }
 
-  /**
-   * Logs in. Goes on trying in the background; resolves after the first attempt. The session of the agent
-   * before this one is kept until closeOld, or taken over where no new login can be had.
-   */
+  /** Finds the sessions of agents before this one; they are kept while something hangs under them. */
+  load(): void {
+    this.#elders.load(this.#options.leashMs);
+  }
+
+  /** Logs in. Goes on trying in the background; resolves after the first attempt. */
   async open(): Promise<void> {
-    this.#kept.load();
     await this.#tend();
     this.#firstLook.resolve();
   }
 
-  /** Ends the sessions of agents before this one, once nothing hangs under them any more. */
-  closeOld(): Promise<void> {
-    return this.#kept.closeOld();
+  /** Ends the sessions of agents before this one that nothing hangs under any more. */
+  closeUnused(inUse: (accessor: string) => boolean): Promise<void> {
+    return this.#elders.closeUnused(inUse);
   }
 
   /** A request failed: look now whether Vault answers and the session still lives. */
@@ -121,10 +139,11 @@ export class VaultSession {
   async close(revoke: boolean): Promise<void> {
     this.#closed = true;
     this.#cancel?.();
-    if (!revoke || this.#session === null) return;
+    if (!revoke) return;
     try {
-      await this.#ports.vault.closeSession(this.#session.token);
-      this.#kept.use(null);
+      if (this.#session !== null) await this.#ports.vault.closeSession(this.#session.token);
+      this.#elders.use(null);
+      await this.#elders.closeUnused(() => false);
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session token could not be revoked; it ends by its leash', {
         reason: reason(error).message,
@@ -149,25 +168,24 @@ export class VaultSession {
     this.#lookedAt = this.#ports.clock.now().at;
     const { telemetry } = this.#ports;
     try {
+      const elders = this.#elders.renewAll();
       if (this.#session !== null) await this.#renew(this.#session);
       if (this.#session === null) await this.#login();
+      await elders;
       if (this.#failures > 0) telemetry.log('info', 'Vault session is well again');
       this.#failures = 0;
     } catch (error) {
       this.#problem = reason(error);
-      if (this.#session !== null && this.#overdue(this.#session)) this.#lose(this.#session);
+      if (this.#session !== null && isOver(this.#session, this.#ports.clock)) this.#lose(this.#session);
       this.#failures += 1;
       telemetry.count('tasklease_session_failures_total', { code: this.#problem.code });
       if (this.#failures === 1 || this.#failures % 20 === 0) {
-        telemetry.log('error', 'Vault session failed', {
-          code: this.#problem.code,
-          detail: this.#problem.message,
-          hint: this.#problem.hint,
-        });
+        const { code, message: detail, hint } = this.#problem;
+        telemetry.log('error', 'Vault session failed', { code, detail, hint });
       }
     }
     this.#busy = false;
-    const pace = this.#leashMs / RENEWALS_PER_LEASH;
+    const pace = this.#options.leashMs / RENEWALS_PER_LEASH;
     const calm = this.#fresh ? Math.min(pace, FIRST_RENEWAL_MS) : pace;
     this.#fresh = false;
     const retry = Math.min(calm, retryDelayMs('session', this.#failures));
@@ -178,41 +196,32 @@ export class VaultSession {
     const asked = this.#ports.clock.now().at;
     try {
       const ttlMs = await this.#ports.vault.renewSession(session.token);
-      this.#note(session, asked + ttlMs);
+      this.#elders.note(session, asked + ttlMs);
       this.#ports.telemetry.count('tasklease_session_renewals_total');
       this.#judge(ttlMs);
     } catch (error) {
-      if (!(await this.#refuses(session, error))) throw error;
+      if (!(await isRefused(this.#ports, session, error))) throw error;
       this.#problem = sessionLost(error);
       this.#lose(session);
     }
   }
 
-  /** Twice the same 403: one odd answer of something in between must not end every task. */
-  async #refuses(session: Session, error: unknown): Promise<boolean> {
-    if (!(error instanceof VaultFailure) || !error.forbidden) return false;
-    return this.#ports.vault.renewSession(session.token).then(
-      () => false,
-      (again: unknown) => again instanceof VaultFailure && again.forbidden,
-    );
-  }
-
-  /** Nobody renewed it in time: by now Vault has ended it, or will as soon as it can. */
-  #overdue(session: Session): boolean {
-    return session.endsAt <= this.#ports.clock.now().at;
-  }
-
   #lose(session: Session): void {
-    this.#ports.telemetry.log('error', 'the Vault session is lost; every task under it ends', {
+    this.#session = null;
+    this.#elders.use(null);
+    this.#ended(session);
+  }
+
+  #ended({ accessor, endsAt }: Session): void {
+    this.#ports.telemetry.log('error', 'a Vault session is lost, and with it the credentials under it', {
       detail: this.#problem.message,
     });
-    this.#session = null;
-    this.#kept.use(null);
-    this.#onLost(session.endsAt);
+    this.#ends.set(accessor, endsAt);
+    this.#options.onLost(accessor);
   }
 
   #judge(ttlMs: number): void {
-    if (ttlMs >= this.#leashMs - SHORT_MS) {
+    if (ttlMs >= this.#options.leashMs - SHORT_MS) {
       this.#ending = null;
       return;
     }
@@ -229,30 +238,19 @@ export class VaultSession {
       this.#session = { token, accessor, endsAt: asked + ttlMs };
     } catch (error) {
       // A wrapped secret id works once: after a restart the old session may be the only way in.
-      const token = this.#kept.newestOld();
-      if (token === null || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
-      const ttlMs = await this.#ports.vault.renewSession(token).catch(() => {
+      const elder = this.#elders.newest();
+      if (elder === null || !(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
+      const ttlMs = await this.#ports.vault.renewSession(elder.token).catch(() => {
         throw error;
       });
-      this.#session = { token, accessor: 'taken-over', endsAt: asked + ttlMs };
+      this.#session = Object.assign(elder, { endsAt: asked + ttlMs });
     }
     this.#fresh = true;
     this.#ending = null;
-    this.#kept.use(this.#session.token);
-    this.#note(this.#session, this.#session.endsAt);
-    this.#ports.telemetry.log('info', 'logged in to Vault', { leash_ms: this.#leashMs });
+    this.#elders.use(this.#session);
+    this.#elders.note(this.#session, this.#session.endsAt);
+    this.#ports.telemetry.log('info', 'logged in to Vault', { leash_ms: this.#options.leashMs });
     this.#firstLogin.resolve();
-  }
-
-  /** On record, so that a later agent knows until when this one's tokens can have lived. */
-  #note(session: Session, endsAt: Instant): void {
-    session.endsAt = endsAt;
-    const now = this.#ports.clock.now();
-    try {
-      this.#ports.journal.noteSession(session.accessor, now.wallMs + (endsAt - now.at));
-    } catch (error) {
-      this.#ports.telemetry.log('warn', 'the session could not be noted', { reason: reason(error).message });
-    }
   }
 }
 

@@ -2,7 +2,7 @@
 // accessor or a lease id.
 
 import type { Grant } from '../domain/grant.ts';
-import { latest } from '../domain/grant.ts';
+import { current, works } from '../domain/grant.ts';
 import type { Moment } from '../domain/instant.ts';
 import { rfc3339 } from '../domain/instant.ts';
 import type { BusinessEvent } from '../domain/task-spec.ts';
@@ -19,6 +19,7 @@ export interface TaskView {
   readonly expires_at: string;
   readonly deadline: string;
   readonly event: BusinessEvent | null;
+  readonly parent: string | null;
   readonly outcome?: string;
   /** Why it is degraded, or why its revocation is still pending. */
   readonly reason?: { readonly code: string; readonly detail: string };
@@ -31,27 +32,29 @@ export interface TaskView {
 }
 
 export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
-  const generation = latest(grant);
+  const generation = current(grant);
   const why = grant.problem ?? grant.refusal;
-  const living = grant.state === 'active' || grant.state === 'degraded';
+  const readable = works(grant) && !grant.withdrawn;
   return {
     task: grant.task,
     state: grant.state,
     profile: grant.profile,
-    dir: living ? dir : null,
-    files: living ? generation.files : [],
-    generation: generation.n,
+    dir: readable ? dir : null,
+    files: readable ? (generation?.files ?? []) : [],
+    generation: generation?.n ?? grant.opened,
     started_at: rfc3339(grant.acceptedAt, now),
     expires_at: rfc3339(grant.expiresAt, now),
     deadline: rfc3339(grant.deadline, now),
     event: grant.event,
+    parent: grant.parent,
     ...(grant.outcome === null ? {} : { outcome: grant.outcome }),
     ...(why === null ? {} : { reason: { code: why.code, detail: why.detail } }),
-    leases: generation.leases.map((lease) => ({
-      secret: lease.secret,
-      expires_at: lease.endsAt === null ? null : rfc3339(Math.min(lease.endsAt, grant.deadline), now),
-      renewable: lease.renewable,
-      revocable: lease.revocable,
-    })),
+    leases:
+      (generation ?? grant.generations.at(-1))?.leases.map((lease) => ({
+        secret: lease.secret,
+        expires_at: lease.endsAt === null ? null : rfc3339(Math.min(lease.endsAt, grant.deadline), now),
+        renewable: lease.renewable,
+        revocable: lease.revocable,
+      })) ?? [],
   };
 }

@@ -28,6 +28,13 @@ export interface Files {
    * @throws Problem TMPFS_UNSAFE or DELIVERY_FAILED; then nothing of this generation is visible.
    */
   publish(publication: Publication): Promise<readonly string[]>;
+  /**
+   * True when `current` shows this generation and every one of these files is there, whole as it was written. An
+   * agent that was cut off may have shown a newer one that is on no record: then `current` is turned back first.
+   */
+  restore(task: TaskId, n: number, files: readonly string[]): Promise<boolean>;
+  /** Removes one superseded generation, never the one that `current` shows. One that is gone is fine. */
+  eraseGeneration(task: TaskId, n: number): Promise<void>;
   /** Removes everything of the task. Resolves when it is gone; a task without files is fine. */
   erase(task: TaskId): Promise<void>;
   /** Removes every entry that is not one of `keep`; returns what was removed. */

@@ -3,6 +3,7 @@
 import type { Entry, Receipt } from '../domain/fact.ts';
 import type { GrantId, TaskId } from '../domain/ids.ts';
 import type { Moment } from '../domain/instant.ts';
+import type { Problem } from '../domain/problem.ts';
 import type { Owner } from '../domain/profile.ts';
 
 /** A closed task as the journal remembers it. */
@@ -17,8 +18,14 @@ export interface Tombstone {
 
 export interface Journal {
   /**
+   * Why the journal cannot be relied on, with what to do; null when it can. Then append, tombstone and lives
+   * fail with it, so that nothing starts, and openGrants gives what could still be read, for revocation.
+   */
+  readonly damaged: Problem | null;
+  /**
    * Resolves when the entries survive kill -9; what a power cut must not take either (that an id is spent, a
-   * receipt) is synced. Entries of one call are all or nothing.
+   * receipt) is synced. Entries of one call are all or nothing. An entry that a later one makes pointless may
+   * be dropped, as long as the rest folds into the same grant.
    * @throws Problem JOURNAL_UNWRITABLE
    */
   append(entries: readonly Entry[]): Promise<void>;
@@ -30,8 +37,10 @@ export interface Journal {
   lives(task: TaskId): number;
   /** Forgets tombstones of grants closed before this wall-clock time (milliseconds since 1970). */
   forget(beforeWallMs: number): void;
-  /** Notes until when the session token, parent of every task token, lives in Vault. */
+  /** How many grants were accepted since this wall-clock time: a restart must not forget how busy it was. */
+  startsSince(wallMs: number): number;
+  /** Notes until when a session token, parent of task tokens, lives in Vault. */
   noteSession(accessor: string, endsAtWallMs: number): void;
-  /** The latest end of any session noted, in wall-clock milliseconds; null when there is none. */
-  sessionEndsAt(): number | null;
+  /** The end that was noted last for this session, in wall-clock milliseconds; null when it is not known. */
+  sessionEndsAt(accessor: string): number | null;
 }

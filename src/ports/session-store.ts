@@ -2,9 +2,14 @@
 
 import type { Secret } from '../domain/secret.ts';
 
+export interface KeptSession {
+  readonly accessor: string;
+  readonly token: Secret;
+}
+
 export interface SessionStore {
   /** What was saved last, newest first; empty when nothing was. The caller owns the copies. */
-  load(): readonly Secret[];
+  load(): readonly KeptSession[];
   /** Replaces what was saved. The session in use comes first, then older ones that are not ended yet. */
-  save(tokens: readonly Secret[]): void;
+  save(sessions: readonly KeptSession[]): void;
 }

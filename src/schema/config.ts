@@ -57,7 +57,12 @@ const limits = z.strictObject({
   starts_per_minute: z.number().int().min(1).max(1_000_000).default(600),
 });
 
-const ownTaskShape = startBody.safeExtend({ id: taskIdSchema });
+const ownTaskShape = startBody
+  .safeExtend({ id: taskIdSchema })
+  .refine((task) => task.bind === undefined || !('connection' in task.bind), {
+    path: ['bind'],
+    message: 'has no connection to bind: leave it out, or bind a pid or a cgroup',
+  });
 
 /** A start body with an id. Checked here, kept as it was written: it goes the way of every other start. */
 const ownTask = z.record(z.string(), z.unknown()).superRefine((value, context) => {
@@ -91,7 +96,9 @@ export const agentConfig = z.strictObject({
   profiles_dir: absolutePath.default('/etc/tasklease/profiles'),
   limits: limits.prefault({}),
   on_exit: z
-    .literal('revoke', { error: 'must be revoke; keep (adoption by the next agent) is not in this version' })
+    .enum(['revoke', 'keep'], {
+      error: 'must be revoke (stop every task) or keep (leave them for the next agent)',
+    })
     .default('revoke'),
   stop_timeout: duration(0, 3_600_000).default(20_000),
   metrics: z.strictObject({ listen }).optional(),

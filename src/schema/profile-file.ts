@@ -1,7 +1,6 @@
 // Owns the shape of a profile file (README, Profiles) and its step to the domain's Profile.
 // Invariant: a condition that this version cannot honour is refused: ignoring it would hand out more than
-// the author meant. Keys that belong to rotation or children (on_change, overlap, children, ttl.extend) are
-// read without effect.
+// the author meant.
 
 import * as z from 'zod';
 import type { ProfileName } from '../domain/ids.ts';
@@ -103,6 +102,21 @@ const secretRule = z
     message: 'needs method: write',
   });
 
+/** What a program may take as "read your files again"; `tasklease run` hands all of them on (signal(7)). */
+const CHANGE_SIGNALS = [
+  ...['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'],
+  ...['SIGTERM', 'SIGINT', 'SIGQUIT'], // for programs that are started anew
+];
+
+const changeSignal = z.string().superRefine((name, context) => {
+  if (CHANGE_SIGNALS.includes(name)) return;
+  const uncatchable = /^(?:SIG)?(?:KILL|STOP)$/i.test(name);
+  const message = uncatchable
+    ? 'is a signal that no program can react to: take one like SIGHUP or SIGUSR1'
+    : `must be one of ${CHANGE_SIGNALS.join(', ')}`;
+  context.addIssue({ code: 'custom', message });
+});
+
 const profileShape = z.strictObject({
   profile: profileNameSchema,
   description: z.string().default(''),
@@ -150,10 +164,7 @@ const profileShape = z.strictObject({
     .record(name, secretRule)
     .refine((all) => Object.keys(all).length > 0, 'needs at least one secret'),
   ready: later('readiness probes'),
-  // Both have a meaning only where a task's credential is rotated, which this version never does.
-  on_change: z
-    .strictObject({ signal: z.string().regex(/^SIG[A-Z0-9]+$/, 'must be a signal like SIGHUP') })
-    .optional(),
+  on_change: z.strictObject({ signal: changeSignal }).optional(),
   overlap: duration(0, 3_600_000).default(30_000),
 });
 
@@ -199,10 +210,17 @@ export function toProfile(file: z.infer<typeof profileFile>): Profile {
     allow: { uids: file.allow.uids, gids: file.allow.gids },
     event: file.event,
     params: Object.fromEntries(Object.entries(file.params).map(([key, rule]) => [key, defined(rule)])),
-    ttl: { defaultMs: file.ttl.default, maxMs: file.ttl.max, graceMs: file.ttl.grace },
+    ttl: {
+      defaultMs: file.ttl.default,
+      maxMs: file.ttl.max,
+      graceMs: file.ttl.grace,
+      extend: file.ttl.extend,
+    },
     policies: file.vault.policies,
     bind: file.bind,
-    ...defined({ owner: file.owner, mode: file.mode }),
+    children: file.children,
+    overlapMs: file.overlap,
+    ...defined({ owner: file.owner, mode: file.mode, onChange: file.on_change?.signal }),
     secrets: Object.entries(file.secrets).map(
       ([key, rule]): SecretRule => ({
         name: key,

@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { isProfileName, isTaskId, TASK_ID_RULE } from '../domain/ids.ts';
-import { duration, later } from './scalars.ts';
+import { absolutePath, duration, later } from './scalars.ts';
 
 const text = (max: number) =>
   z
@@ -18,15 +18,26 @@ export const profileNameSchema = z
   .string({ error: 'must be the name of a profile' })
   .refine(isProfileName, 'must be the name of a profile: letters, digits, dots, underscores and hyphens');
 
+const BINDS = 'must be {"pid": N}, {"cgroup": "/path"} or {"connection": true}';
+
+const PID = 'must be a process id, a whole number from 1 on';
+
 const bind = z
   .union(
     [
-      z.strictObject({ pid: z.number().int().min(1).max(4_194_304) }),
+      // First: its own words are told where only the path is wrong.
+      z.strictObject({ cgroup: absolutePath.max(4096, 'must not be longer than 4096 characters') }),
+      z.strictObject({ pid: z.number(PID).int(PID).min(1, PID).max(4_194_304, PID) }),
       z.strictObject({ connection: z.literal(true) }),
     ],
-    { error: 'must be {"pid": N} or {"connection": true}' },
+    { error: ({ input }) => (onlyKey(input) === 'cgroup' ? undefined : BINDS) },
   )
   .describe('what the task is bound to: when it ends, the task is stopped');
+
+const onlyKey = (value: unknown): string | null => {
+  const keys = value !== null && typeof value === 'object' ? Object.keys(value) : [];
+  return keys.length === 1 ? keys[0]! : null;
+};
 
 export const businessEvent = z.strictObject({ type: text(64), id: text(256) });
 
@@ -41,7 +52,7 @@ export const startBody = z
     event: businessEvent.optional(),
     bind: bind.optional(),
     assertion: later('task assertions'),
-    parent: later('child tasks'),
+    parent: taskIdSchema.optional().describe('the task of the same caller that this one is a child of'),
   })
   .refine((body) => body.duration === undefined || body.deadline === undefined, {
     path: ['deadline'],
@@ -49,6 +60,12 @@ export const startBody = z
   });
 
 export type StartBody = z.infer<typeof startBody>;
+
+/** Moves a deadline later by this much. */
+export const extendBody = z.strictObject({ duration: duration(1000) });
+
+/** Gives a revocation up, with a reason that goes on record. */
+export const abandonBody = z.strictObject({ reason: text(256) });
 
 /** The first issue as one sentence: what, where. */
 export function firstIssue(error: z.ZodError): { path: (string | number)[]; message: string } {

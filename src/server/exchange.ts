@@ -77,8 +77,9 @@ export function answer(
 
 export function answerProblem(request: IncomingMessage, response: ServerResponse, error: unknown): Problem {
   const problem = Problem.of(error);
-  if (problem.retryAfterMs !== undefined && !response.headersSent) {
-    response.setHeader('retry-after', Math.ceil(problem.retryAfterMs / 1000));
+  const retryAfterMs = problem.retryAfterMs ?? (problem.status === 429 ? 1000 : undefined);
+  if (retryAfterMs !== undefined && !response.headersSent) {
+    response.setHeader('retry-after', Math.max(1, Math.ceil(retryAfterMs / 1000)));
   }
   // What was not read would be taken for the next request.
   if (!request.complete && !response.headersSent) response.setHeader('connection', 'close');

@@ -1,9 +1,9 @@
-// Owns the served description of the API (OpenAPI 3.1). The body of a start comes from the schema that checks
-// it; answers are described by hand beside view.ts and fact.ts.
+// Owns the served description of the API (OpenAPI 3.1). Bodies of requests come from the schemas that check
+// them; answers are described by hand beside view.ts and fact.ts.
 
 import * as z from 'zod';
 import { CATALOGUE } from '../domain/problem.ts';
-import { startBody } from '../schema/signal.ts';
+import { abandonBody, extendBody, startBody } from '../schema/signal.ts';
 
 const STRING = { type: 'string' } as const;
 const TIME = { type: 'string', format: 'date-time' } as const;
@@ -17,13 +17,14 @@ const TASK = {
     task: STRING,
     state: { enum: ['starting', 'active', 'degraded', 'stopping', 'closed'] },
     profile: STRING,
-    dir: { type: ['string', 'null'], description: 'where the files are while the task lives' },
+    dir: { type: ['string', 'null'], description: 'where the files are; null while there are none' },
     files: { type: 'array', items: STRING },
     generation: { type: 'integer' },
     started_at: TIME,
     expires_at: TIME,
     deadline: TIME,
     event: EVENT,
+    parent: { type: ['string', 'null'], description: 'the task that this one is a child of' },
     outcome: STRING,
     reason: {
       type: 'object',
@@ -84,8 +85,11 @@ const PROBLEM = {
     code: { enum: Object.keys(CATALOGUE) },
     hint: STRING,
     retryable: { type: 'boolean' },
+    retry_after_ms: { type: 'integer', description: 'when to try again, where that is known' },
   },
 } as const;
+
+const BODIES = { Start: startBody, Extend: extendBody, Abandon: abandonBody };
 
 /** One call, as the route table has it. */
 export interface Call {
@@ -96,6 +100,10 @@ export interface Call {
   readonly later?: true;
   /** Names of query parameters. */
   readonly query?: readonly string[];
+  /** The body that it needs. */
+  readonly body?: keyof typeof BODIES;
+  /** It may answer NDJSON, a line a fact, for as long as the connection is open. */
+  readonly streams?: true;
   /** What a good answer is. */
   readonly answers?: 'Task' | 'Receipt';
 }
@@ -114,7 +122,12 @@ export function openapi(version: string, calls: readonly Call[]): unknown {
     paths,
     components: {
       schemas: {
-        Start: z.toJSONSchema(startBody, { io: 'input', unrepresentable: 'any' }),
+        ...Object.fromEntries(
+          Object.entries(BODIES).map(([name, body]) => [
+            name,
+            z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' }),
+          ]),
+        ),
         Task: TASK,
         Receipt: RECEIPT,
         Problem: PROBLEM,
@@ -125,20 +138,22 @@ export function openapi(version: string, calls: readonly Call[]): unknown {
 
 const schema = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
-function operation({ method, path, admin, query = [], answers }: Call): unknown {
+function operation({ path, admin, query = [], body, answers, streams }: Call): unknown {
   const inPath = path.includes('*') ? [{ name: 'task', in: 'path', required: true, schema: STRING }] : [];
   const inQuery = query.map((name) => ({ name, in: 'query', required: false, schema: STRING }));
-  const start = { required: true, content: { 'application/json': { schema: schema('Start') } } };
-  const content =
-    answers === undefined ? {} : { content: { 'application/json': { schema: schema(answers) } } };
+  const json = (name: string) => ({ 'application/json': { schema: schema(name) } });
+  const content = {
+    ...(answers === undefined ? {} : json(answers)),
+    ...(streams === true ? { 'application/x-ndjson': { schema: { type: 'object' } } } : {}),
+  };
   return {
     ...(admin === true ? { description: 'Admin socket only.' } : {}),
     parameters: [...inPath, ...inQuery],
-    ...(method === 'PUT' ? { requestBody: start } : {}),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
-      '2XX': { description: 'the answer', ...content },
+      '2XX': { description: 'the answer', ...(Object.keys(content).length === 0 ? {} : { content }) },
       default: {
-        description: 'a problem (RFC 9457)',
+        description: 'a problem (RFC 9457); a 429 says in Retry-After when to come back',
         content: { 'application/problem+json': { schema: schema('Problem') } },
       },
     },

@@ -22,24 +22,33 @@ export async function startOwnTasks(
     pid: process.pid,
     admin: true,
   };
-  await Promise.all(
-    tasks.map(async ({ id, ...body }) => {
-      const { signal, digest } = startSignal(body);
-      for (;;) {
-        try {
-          await agent.start(id as TaskId, signal, digest, self, true);
-          return;
-        } catch (error) {
-          const problem = Problem.of(error);
-          log('error', 'a task of the configuration did not start', {
-            task: id,
-            code: problem.code,
-            detail: problem.message,
-          });
-          if (!problem.retryable || problem.code === 'DRAINING') return;
-          await new Promise((resolve) => setTimeout(resolve, problem.retryAfterMs ?? RETRY_MS).unref());
-        }
+  // A child waits for its parent where that stands before it in the list.
+  const started = new Map<unknown, Promise<void>>();
+  for (const { id, ...body } of tasks) {
+    const parent = started.get(body.parent) ?? Promise.resolve();
+    started.set(
+      id,
+      parent.then(() => startOne(id as TaskId, body)),
+    );
+  }
+  await Promise.all(started.values());
+
+  async function startOne(id: TaskId, body: Readonly<Record<string, unknown>>): Promise<void> {
+    const { signal, digest } = startSignal(body);
+    for (;;) {
+      try {
+        await agent.start(id, signal, digest, self, true);
+        return;
+      } catch (error) {
+        const problem = Problem.of(error);
+        log('error', 'a task of the configuration did not start', {
+          task: id,
+          code: problem.code,
+          detail: problem.message,
+        });
+        if (!problem.retryable || problem.code === 'DRAINING') return;
+        await new Promise((resolve) => setTimeout(resolve, problem.retryAfterMs ?? RETRY_MS).unref());
       }
-    }),
-  );
+    }
+  }
 }

@@ -3,6 +3,7 @@
 
 import { Problem } from '../domain/problem.ts';
 import type { Agent } from '../engine/agent.ts';
+import * as streams from './event-routes.ts';
 import { answer, type Exchange, printable } from './exchange.ts';
 import { type Call, openapi } from './openapi.ts';
 import * as tasks from './task-routes.ts';
@@ -33,14 +34,33 @@ const later =
   };
 
 export const ROUTES: readonly Route[] = [
-  { method: 'PUT', path: ['tasks', '*'], handle: of(tasks.start), answers: 'Task' },
+  {
+    method: 'PUT',
+    path: ['tasks', '*'],
+    handle: of(tasks.start),
+    body: 'Start',
+    answers: 'Task',
+    streams: true,
+  },
   { method: 'GET', path: ['tasks', '*'], handle: of(tasks.show), answers: 'Task' },
   { method: 'DELETE', path: ['tasks', '*'], handle: of(tasks.stop), query: ['wait'], answers: 'Receipt' },
   { method: 'GET', path: ['tasks'], handle: of(tasks.list) },
   { method: 'DELETE', path: ['tasks'], handle: of(tasks.stopEvent), query: ['event', 'wait'] },
-  { method: 'POST', path: ['tasks', '*', 'extend'], handle: later('extending a task'), later: true },
-  { method: 'GET', path: ['tasks', '*', 'events'], handle: of(tasks.taskEvents), query: ['hold'] },
-  { method: 'GET', path: ['events'], handle: of(tasks.allEvents) },
+  {
+    method: 'POST',
+    path: ['tasks', '*', 'extend'],
+    handle: of(tasks.extend),
+    body: 'Extend',
+    answers: 'Task',
+  },
+  {
+    method: 'GET',
+    path: ['tasks', '*', 'events'],
+    handle: of(streams.taskEvents),
+    query: ['hold'],
+    streams: true,
+  },
+  { method: 'GET', path: ['events'], handle: of(streams.allEvents), streams: true },
   { method: 'GET', path: ['tasks', '*', 'receipt'], handle: of(tasks.receipt), answers: 'Receipt' },
   { method: 'GET', path: ['health'], handle: health, query: ['ready'] },
   { method: 'GET', path: ['metrics'], handle: metrics },
@@ -50,8 +70,9 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: ['tasks', '*', 'abandon'],
     admin: true,
-    handle: later('abandoning a revocation'),
-    later: true,
+    handle: of(tasks.abandon),
+    body: 'Abandon',
+    answers: 'Receipt',
   },
   { method: 'POST', path: ['drain'], admin: true, handle: of(tasks.drain), query: ['wait'] },
   { method: 'POST', path: ['revoke-all'], admin: true, handle: of(tasks.revokeAll), query: ['wait'] },

@@ -15,6 +15,8 @@ export interface StreamOptions {
   readonly task: TaskId | null;
   /** The first line, before any fact. */
   readonly first?: unknown;
+  /** True when no fact will follow the first line. */
+  readonly over?: boolean;
   readonly onGone?: () => void;
 }
 
@@ -37,12 +39,14 @@ export function streamFacts(
     if (options.task !== null && fact.task !== options.task) return;
     seq += 1;
     write({ seq, ...fact });
-    if (options.task === null || fact.type !== 'grant.closed') return;
+    if (options.task !== null && fact.type === 'grant.closed') end();
+  });
+  function end(): void {
     // Over before the reader is gone: a late `close` must not touch the next life of the same id.
     over = true;
     unlisten();
     response.end();
-  });
+  }
   response.on('error', () => {});
   response.on('close', () => {
     unlisten();
@@ -52,4 +56,5 @@ export function streamFacts(
   response.writeHead(options.status, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   response.flushHeaders();
   if (options.first !== undefined) write(options.first);
+  if (options.over === true) end();
 }

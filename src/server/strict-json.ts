@@ -5,13 +5,13 @@ import { Problem } from '../domain/problem.ts';
 
 const MAX_DEPTH = 8;
 
-/** @throws Problem SIGNAL_INVALID */
-export function parseStrict(text: string): unknown {
+/** @param example a good body, for the hint @throws Problem SIGNAL_INVALID */
+export function parseStrict(text: string, example = '{"profile": "report-read"}'): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw invalid('the body is not JSON', 'send one JSON object, like {"profile": "report-read"}');
+    throw invalid('the body is not JSON', `send one JSON object, like ${example}`);
   }
   scan(text);
   return value;

@@ -2,14 +2,21 @@
 // input is checked.
 
 import { createHash } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { ZodError, ZodType } from 'zod';
 import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
 import type { Agent, Stopped } from '../engine/agent.ts';
-import { businessEvent, firstIssue, type StartBody, startBody } from '../schema/signal.ts';
+import {
+  abandonBody,
+  businessEvent,
+  extendBody,
+  firstIssue,
+  type StartBody,
+  startBody,
+} from '../schema/signal.ts';
 import { answer, type Exchange, readBody, waitMs } from './exchange.ts';
-import { streamFacts } from './streams.ts';
+import { Holding } from './holding.ts';
 import { canonical, parseStrict } from './strict-json.ts';
 
 /** @throws Problem SIGNAL_INVALID */
@@ -23,49 +30,47 @@ export function taskIdOf(text: string): TaskId {
 export async function start(agent: Agent, exchange: Exchange): Promise<void> {
   const task = taskIdOf(exchange.segments[1]!);
   const { signal, digest } = startSignal(parseStrict(await readBody(exchange.request)));
-  const { request, response, caller } = exchange;
-  const connection = signal.bind !== undefined && 'connection' in signal.bind;
-  // Watched from the beginning: a caller that leaves while its start is under way holds nothing.
-  const leaving = new Leaving(request.socket, connection);
-  try {
+  const { response, caller } = exchange;
+  if (signal.bind === undefined || !('connection' in signal.bind)) {
     const { view, fresh } = await agent.start(task, signal, digest, caller);
-    const status = fresh ? 201 : 200;
-    if (!connection) return answer(response, status, view);
-    const lost = () => agent.lost(task, caller, 'the bound connection was closed');
-    if (leaving.left) return lost();
-    streamFacts(response, agent.facts, caller, { status, task, first: view, onGone: lost });
-  } finally {
-    leaving[Symbol.dispose]();
+    return answer(response, fresh ? 201 : 200, view);
   }
+  // Watched from the beginning: a caller that leaves while its start is under way holds nothing.
+  using holding = new Holding(agent, exchange, task, 'the bound connection was closed');
+  const { fresh } = await agent.start(task, signal, digest, caller);
+  await holding.begin({ status: fresh ? 201 : 200, fresh, tellTask: true });
 }
 
-/** Whether a connection was closed since; listens to it for as long as that matters. */
-class Leaving implements Disposable {
-  left = false;
-  readonly #socket: Socket;
-  readonly #onClose = () => {
-    this.left = true;
-  };
+export async function extend(agent: Agent, exchange: Exchange): Promise<void> {
+  const task = taskIdOf(exchange.segments[1]!);
+  const { duration } = await bodyOf(exchange, extendBody, '{"duration": "10m"}');
+  answer(exchange.response, 200, await agent.extend(task, duration, exchange.caller));
+}
 
-  constructor(socket: Socket, watch: boolean) {
-    this.#socket = socket;
-    if (watch) socket.once('close', this.#onClose);
-  }
+export async function abandon(agent: Agent, exchange: Exchange): Promise<void> {
+  const task = taskIdOf(exchange.segments[1]!);
+  const { reason } = await bodyOf(exchange, abandonBody, '{"reason": "the engine was deleted"}');
+  answerStopped(exchange, await agent.abandon(task, reason, exchange.caller));
+}
 
-  [Symbol.dispose](): void {
-    this.#socket.off('close', this.#onClose);
-  }
+/** @throws Problem SIGNAL_INVALID that names the culprit */
+async function bodyOf<T>({ request }: Exchange, shape: ZodType<T>, example: string): Promise<T> {
+  const parsed = shape.safeParse(parseStrict(await readBody(request), example));
+  if (parsed.success) return parsed.data;
+  throw invalidBody(parsed.error, `send a body like ${example}`);
+}
+
+function invalidBody(error: ZodError, hint: string): Problem {
+  const { path, message } = firstIssue(error);
+  const where = path.length === 0 ? 'the body' : path.join('.');
+  return new Problem('SIGNAL_INVALID', `${where} ${message}`, { hint });
 }
 
 /** A validated start from a parsed body. @throws Problem SIGNAL_INVALID that names the culprit */
 export function startSignal(body: unknown): { signal: StartSignal; digest: string } {
   const parsed = startBody.safeParse(body);
   if (!parsed.success) {
-    const { path, message } = firstIssue(parsed.error);
-    const where = path.length === 0 ? 'the body' : path.join('.');
-    throw new Problem('SIGNAL_INVALID', `${where} ${message}`, {
-      hint: 'see GET /v1/openapi.json for the body of a start',
-    });
+    throw invalidBody(parsed.error, 'see GET /v1/openapi.json for the body of a start');
   }
   return {
     signal: toSignal(parsed.data),
@@ -81,6 +86,7 @@ function toSignal(body: StartBody): StartSignal {
     ...(body.deadline === undefined ? {} : { deadline: body.deadline }),
     ...(body.event === undefined ? {} : { event: body.event }),
     ...(body.bind === undefined ? {} : { bind: body.bind }),
+    ...(body.parent === undefined ? {} : { parent: body.parent }),
   };
 }
 
@@ -119,27 +125,6 @@ function eventOf(text: string | null): BusinessEvent {
 
 export async function receipt(agent: Agent, exchange: Exchange): Promise<void> {
   answer(exchange.response, 200, agent.receipt(taskIdOf(exchange.segments[1]!), exchange.caller));
-}
-
-export async function taskEvents(agent: Agent, exchange: Exchange): Promise<void> {
-  const { response, caller, query } = exchange;
-  const task = taskIdOf(exchange.segments[1]!);
-  const now = agent.get(task, caller);
-  if (now.state === 'closed') {
-    const at = 'closed_at' in now ? now.closed_at : now.started_at;
-    const closed = { seq: 0, at, task, type: 'grant.closed', outcome: now.outcome };
-    return answer(response, 200, closed, 'application/x-ndjson');
-  }
-  const hold = query.get('hold') === 'true';
-  streamFacts(response, agent.facts, caller, {
-    status: 200,
-    task,
-    ...(hold ? { onGone: () => agent.lost(task, caller, 'the holding connection was closed') } : {}),
-  });
-}
-
-export async function allEvents(agent: Agent, exchange: Exchange): Promise<void> {
-  streamFacts(exchange.response, agent.facts, exchange.caller, { status: 200, task: null });
 }
 
 export async function drain(agent: Agent, exchange: Exchange): Promise<void> {

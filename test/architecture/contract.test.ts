@@ -36,7 +36,10 @@ const PROBLEMS: Readonly<Record<string, number>> = {
 };
 
 /** Commands of this version (README, Command line). */
-const COMMANDS = ['agent', 'run', 'start', 'stop', 'status', 'events', 'health', 'dev'];
+const COMMANDS = [
+  ...['agent', 'run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
+  ...['abandon', 'revoke-all', 'drain', 'dev'],
+];
 
 /** Commands whose code is handed in from the top (src/main.ts). */
 const OUTSIDE = {

@@ -1,58 +1,16 @@
 // Owns bar 9: what the agent adds to the floor, which is a bare client that makes the same Vault calls in
 // the same run, in alternation, one task at a time. Speed is judged here, as a difference within one run,
 // and never in the tests. Ends non-zero when a bar is missed. `npm run bench [-- CYCLES]`.
-import { readFileSync } from 'node:fs';
-import { Agent, request as httpRequest } from 'node:http';
 import { availableParallelism, loadavg } from 'node:os';
 import { releaseChildren } from '../../src/dev/children.ts';
-import type { Json } from '../harness/socket-api.ts';
 import { pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
+import { bareClient, type Kind, sessionOf } from './bare-client.ts';
+import { expectStatus, keptAlive, memoryMb, percentile, timed } from './measure.ts';
 
 const CYCLES = Number(process.argv[2] ?? 120);
 const WARM_UP = 10;
 const BARS = { addedMs: 6, firstAnswerMs: 500, idleMb: 100 };
-
-type Send = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Json>;
-
-/** A client with one connection that stays open. Fails on a status that is not expected. */
-const keptAlive = (where: { socketPath: string } | { host: string; port: number }): Send => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  return (method, path, body, headers = {}) =>
-    new Promise((resolve, reject) => {
-      const payload = body === undefined ? undefined : JSON.stringify(body);
-      const sent = httpRequest({
-        ...where,
-        agent,
-        method,
-        path,
-        headers: {
-          ...headers,
-          ...(payload === undefined
-            ? {}
-            : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
-        },
-      });
-      sent.once('error', reject);
-      sent.once('response', (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.once('error', reject);
-        response.once('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: response.statusCode, body: text === '' ? undefined : JSON.parse(text) });
-        });
-      });
-      sent.end(payload);
-    });
-};
-
-const expectStatus = (reply: Json, status: number, what: string): Json => {
-  if (reply.status !== status) throw new Error(`${what}: ${reply.status} ${JSON.stringify(reply.body)}`);
-  return reply.body;
-};
-
-type Kind = { name: string; profile: string; policy: string; method: string; path: string; body?: unknown };
 
 const KINDS: Kind[] = [
   {
@@ -71,70 +29,6 @@ const KINDS: Kind[] = [
     body: { ip: '127.0.0.1' },
   },
 ];
-
-const timed = async <T>(into: number[], work: () => Promise<T>): Promise<T> => {
-  const startedAt = performance.now();
-  const result = await work();
-  into.push(performance.now() - startedAt);
-  return result;
-};
-
-const percentile = (values: number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ??
-  Number.NaN;
-
-const sessionOf = async (world: World): Promise<string> => {
-  const reply = await world.vault.request('POST', 'auth/token/create/tasklease-session', {
-    policies: ['tasklease-session'],
-  });
-  return reply.body.auth!.client_token;
-};
-
-/** The same calls as the agent makes, and nothing else. */
-const bareClient = (vault: Send, session: string, kind: Kind) => {
-  const as = (token: string) => ({ 'x-vault-token': token });
-  return {
-    start: async () => {
-      const made = expectStatus(
-        await vault(
-          'POST',
-          '/v1/auth/token/create/tasklease',
-          {
-            policies: [kind.policy],
-            ttl: '600s',
-            renewable: false,
-            type: 'service',
-            no_default_policy: true,
-          },
-          as(session),
-        ),
-        200,
-        'create token',
-      );
-      const secret = expectStatus(
-        await vault(kind.method, kind.path, kind.body, as(made.auth.client_token)),
-        200,
-        'read the secret',
-      );
-      return { lease_id: secret.lease_id as string, accessor: made.auth.accessor as string };
-    },
-    stop: async ({ lease_id, accessor }: { lease_id: string; accessor: string }) => {
-      const lookup = () => vault('PUT', '/v1/sys/leases/lookup', { lease_id }, as(session));
-      expectStatus(await lookup(), 200, 'look the lease up');
-      const revoke = await vault('PUT', '/v1/sys/leases/revoke', { lease_id, sync: true }, as(session));
-      expectStatus(revoke, 204, 'revoke the lease');
-      const token = await vault('POST', '/v1/auth/token/revoke-accessor', { accessor }, as(session));
-      expectStatus(token, 204, 'revoke the token');
-      expectStatus(await lookup(), 400, 'look the lease up again');
-    },
-  };
-};
-
-const memoryMb = (pid: number): { rss: number; anonymous: number } => {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const mb = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
-  return { rss: mb('VmRSS'), anonymous: mb('RssAnon') };
-};
 
 const ms = (value: number): string => value.toFixed(1).padStart(8);
 let missed = 0;

@@ -9,6 +9,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +27,10 @@ interface Subject {
   /** The entries of the secrets directory. */
   list(): readonly string[];
   leaveStray(name: string): void;
+  /** The generations of a task that are on the file system, half-written ones included. */
+  generations(task: TaskId): readonly number[];
+  /** What a crash leaves in the middle of publishing. */
+  leaveDraft(task: TaskId, n: number): void;
 }
 
 let root = '';
@@ -41,6 +46,8 @@ function simulated(): Subject {
     read: (task, file) => files.read(task, file),
     list: () => files.tasks(),
     leaveStray: (name) => files.leaveStray(name),
+    generations: (task) => files.generations(task),
+    leaveDraft: (task, n) => files.leaveDraft(task, n),
   };
 }
 
@@ -61,6 +68,16 @@ async function onTmpfs(): Promise<Subject & { readonly dir: string }> {
     leaveStray(name) {
       mkdirSync(join(dir, name, 'gen-1'), { recursive: true });
       writeFileSync(join(dir, name, 'gen-1', 'db.json'), '{}');
+    },
+    generations: (task) =>
+      readdirSync(join(dir, task))
+        .filter((name) => name !== 'current')
+        .map((name) => Number(/-(\d+)$/.exec(name)![1]))
+        .toSorted(),
+    leaveDraft(task, n) {
+      mkdirSync(join(dir, task, `.gen-${n}`));
+      writeFileSync(join(dir, task, `.gen-${n}`, 'db.json'), '{"user');
+      symlinkSync(`gen-${n}`, join(dir, task, `.current-${n}`));
     },
   };
 }
@@ -204,6 +221,63 @@ describe.each(subjects)('files, %s', (_name, open) => {
     expect(list()).toEqual([A]);
     expect(read(A, 'db.json')).not.toBeNull();
     expect(await files.sweep(new Set([A]))).toEqual([]);
+  });
+
+  test('the generation that is shown holds, whole; no other does', async () => {
+    const { files } = await open();
+    expect(await files.restore(A, 1, ['db.json'])).toBe(false);
+    await files.publish(publication());
+    expect(await files.restore(A, 1, ['db.json'])).toBe(true);
+    expect(await files.restore(A, 1, ['db.json', 'tls.pem'])).toBe(false);
+    expect(await files.restore(A, 2, ['db.json'])).toBe(false);
+    expect(await files.restore(B, 1, ['db.json'])).toBe(false);
+    await files.publish(publication({ n: 2 }));
+    expect(await files.restore(A, 2, ['db.json'])).toBe(true);
+    await files.erase(A);
+    expect(await files.restore(A, 2, ['db.json'])).toBe(false);
+  });
+
+  test('a newer generation that is on no record is turned back, and can be erased then', async () => {
+    const { files, read, generations } = await open();
+    await files.publish(publication({ deliveries: [deliver([JSON_FILE], { username: 'first' })] }));
+    await files.publish(publication({ n: 2, deliveries: [deliver([JSON_FILE], { username: 'second' })] }));
+    expect(await files.restore(A, 1, ['db.json'])).toBe(true);
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'first' });
+    await files.eraseGeneration(A, 2);
+    expect(generations(A)).toEqual([1]);
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'first' });
+    expect(await files.restore(A, 2, ['db.json'])).toBe(false);
+  });
+
+  test('a superseded generation is erased, again and again; the shown one and other tasks stay', async () => {
+    const { files, read, generations } = await open();
+    await files.publish(publication());
+    await files.publish(publication({ task: B }));
+    await files.publish(publication({ n: 2, deliveries: [deliver([JSON_FILE], { username: 'second' })] }));
+    expect(generations(A)).toEqual([1, 2]);
+    await files.eraseGeneration(A, 1);
+    await files.eraseGeneration(A, 1);
+    expect(generations(A)).toEqual([2]);
+    expect(generations(B)).toEqual([1]);
+    await files.eraseGeneration(A, 2);
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'second' });
+    await files.eraseGeneration('never-was' as TaskId, 1);
+  });
+
+  test('what a crash left of a half-written generation is erased with it, swept, or written anew', async () => {
+    const { files, read, generations, leaveDraft } = await open();
+    await files.publish(publication());
+    leaveDraft(A, 2);
+    await files.eraseGeneration(A, 2);
+    expect(generations(A)).toEqual([1]);
+    leaveDraft(A, 2);
+    expect(await files.sweep(new Set([A]))).toEqual([]);
+    expect(generations(A)).toEqual([1]);
+    expect(await files.restore(A, 1, ['db.json'])).toBe(true);
+    leaveDraft(A, 2);
+    await files.publish(publication({ n: 2, deliveries: [deliver([JSON_FILE], { username: 'second' })] }));
+    expect(JSON.parse(read(A, 'db.json')!)).toEqual({ username: 'second' });
+    expect(generations(A)).toEqual([1, 2]);
   });
 });
 

@@ -1,6 +1,6 @@
 // Owns the promises of the journal port, on the simulated disk and on SQLite.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -84,14 +84,16 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect(types(journal).size).toBe(0);
     expect(journal.tombstone(A)).toBeNull();
     expect(journal.lives(A)).toBe(0);
-    expect(journal.sessionEndsAt()).toBeNull();
+    expect(journal.sessionEndsAt('acc-1')).toBeNull();
+    expect(journal.startsSince(0)).toBe(0);
+    expect(journal.damaged).toBeNull();
   });
 
   test('what was appended is there after a crash, in order and unchanged', async () => {
     const { journal, reopen } = open();
     const lines = [
       accept(A),
-      entry(grantId(A, 1), { type: 'generation.opened', n: 1 }, 1),
+      entry(grantId(A, 1), { type: 'generation.opened', n: 1, why: null, plan: null }, 1),
       entry(grantId(A, 1), { type: 'leases.issued', n: 1, leases: [leaseIssued()], lost: [] }, 2),
     ];
     await journal.append(lines.slice(0, 2));
@@ -189,14 +191,52 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect(journal.lives(A)).toBe(3);
   });
 
-  test('the latest end of any session is remembered, also when one is renewed', () => {
+  test('the end of a session that was noted last is remembered, for each by its accessor', () => {
     const { journal, reopen } = open();
     journal.noteSession('acc-1', 1000);
     journal.noteSession('acc-2', 5000.4);
-    journal.noteSession('acc-1', 3000);
-    expect(reopen().sessionEndsAt()).toBe(5000);
+    journal.noteSession('acc-1', 500);
+    expect(reopen().sessionEndsAt('acc-1')).toBe(500);
+    expect(reopen().sessionEndsAt('acc-2')).toBe(5000);
     journal.noteSession('acc-1', 9000);
-    expect(reopen().sessionEndsAt()).toBe(9000);
+    expect(reopen().sessionEndsAt('acc-1')).toBe(9000);
+    expect(reopen().sessionEndsAt('acc-3')).toBeNull();
+  });
+
+  test('starts are counted by when they were accepted, closed ones and failed ones too', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A, 1, 0), close(A, 1, 10)]);
+    await journal.append([accept(A, 2, 1000)]);
+    await journal.append([accept(B, 1, 2000), published(B, 1, 2100)]);
+    for (const seen of [journal, reopen()]) {
+      expect(seen.startsSince(at(0).wallMs)).toBe(3);
+      expect(seen.startsSince(at(1).wallMs)).toBe(2);
+      expect(seen.startsSince(at(1001).wallMs)).toBe(1);
+      expect(seen.startsSince(at(2001).wallMs)).toBe(0);
+    }
+  });
+
+  test('what a later renewal makes pointless may go; the newest word on each lease stays', async () => {
+    const { journal, reopen } = open();
+    const renewal = (ids: readonly string[], ms: number): Entry =>
+      entry(
+        grantId(A, 1),
+        {
+          type: 'leases.renewed',
+          n: 1,
+          leases: ids.map((id) => ({ id, ttl_ms: ms, ends_at: time(ms), capped: false })),
+        },
+        ms,
+      );
+    await journal.append([accept(A), published(A)]);
+    for (let ms = 100; ms < 200; ms += 1) await journal.append([renewal(['a', 'b'], ms)]);
+    await journal.append([renewal(['b'], 200)]);
+    expect(reopen().openGrants(at(0)).get(grantId(A, 1))).toEqual([
+      accept(A),
+      published(A),
+      renewal(['a', 'b'], 199),
+      renewal(['b'], 200),
+    ]);
   });
 
   test('text of any kind comes back as it was', async () => {
@@ -222,10 +262,55 @@ describe('journal, simulated', () => {
   });
 });
 
+describe.each([
+  [
+    'simulated',
+    async (lines: readonly Entry[]) => {
+      const disk = new SimDisk();
+      await new SimJournal(disk).append(lines);
+      disk.damaged = 'the disk is malformed';
+      return new SimJournal(disk);
+    },
+  ],
+  [
+    'real',
+    async (lines: readonly Entry[]) => {
+      const path = join(mkdtempSync(join(dir, 'damaged-')), 'journal.db');
+      const whole = openJournal(path, 'boot-1');
+      await whole.append(lines);
+      whole.close();
+      // The root page of an index: what is in the table can still be read.
+      const bytes = readFileSync(path);
+      writeFileSync(path, bytes.fill(0xff, 2 * 4096, 3 * 4096));
+      return openJournal(path, 'boot-1');
+    },
+  ],
+] as const)('a damaged journal, %s', (_name, open) => {
+  test('gives the open grants that can be read, and refuses everything that a start needs', async () => {
+    const closed = [accept(B), published(B), close(B)];
+    const journal = await open([accept(A), ...closed, published(A)]);
+    expect(journal.damaged).toMatchObject({ code: 'JOURNAL_UNWRITABLE' });
+    expect(types(journal)).toEqual(new Map([[grantId(A, 1), ['grant.accepted', 'delivery.published']]]));
+    const refusal = expect.objectContaining({ code: 'JOURNAL_UNWRITABLE' });
+    await expect(journal.append([accept(B, 2)])).rejects.toEqual(refusal);
+    expect(() => journal.tombstone(B)).toThrow(refusal);
+    expect(() => journal.lives(A)).toThrow(refusal);
+  });
+
+  test('keeps what this process notes of its session, and forgets nothing', async () => {
+    const journal = await open([accept(A)]);
+    journal.noteSession('acc-1', 1000);
+    expect(journal.sessionEndsAt('acc-1')).toBe(1000);
+    expect(() => journal.forget(Number.MAX_SAFE_INTEGER)).not.toThrow();
+    expect(types(journal).size).toBe(1);
+  });
+});
+
 describe('journal, real', () => {
-  test('a path that cannot be opened is a problem with the path in it', () => {
-    expect(() => openJournal(join(dir, 'no', 'such', 'dir.db'), 'boot-1')).toThrow(
-      expect.objectContaining({ code: 'JOURNAL_UNWRITABLE', message: expect.stringContaining('dir.db') }),
-    );
+  test('a path that cannot be opened is a damaged journal with the path in it', () => {
+    expect(openJournal(join(dir, 'no', 'such', 'dir.db'), 'boot-1').damaged).toMatchObject({
+      code: 'JOURNAL_UNWRITABLE',
+      message: expect.stringContaining('dir.db'),
+    });
   });
 });

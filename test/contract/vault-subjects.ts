@@ -79,7 +79,7 @@ export async function simulatedVault(): Promise<VaultSubject> {
       vault.model.expire();
     },
     databaseLogins: async () =>
-      [...vault.model.credentials.values()].filter((path) => path.startsWith('database/')).length,
+      [...vault.model.credentials.values()].filter(({ path }) => path.startsWith('database/')).length,
     databaseDown: async () => void vault.model.down.add('database'),
     databaseUp: async () => {
       vault.model.down.delete('database');

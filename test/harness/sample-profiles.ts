@@ -88,6 +88,21 @@ export const mediumLease = profile({
   secrets: { db: { path: 'database/creds/medium', files: { 'db.json': { format: 'json' } } } },
 });
 
+/** Leases that no renewal takes beyond six seconds: the task lives on by rotation. */
+export const rotating = profile({
+  vault: { policies: ['tasklease-test-rotating'] },
+  overlap: '1s',
+  secrets: {
+    db: {
+      path: 'database/creds/rotating',
+      files: {
+        'db.json': { format: 'json' },
+        'db.env': { format: 'dotenv', fields: { PGUSER: 'username', PGPASSWORD: 'password' } },
+      },
+    },
+  },
+});
+
 /** The second secret is refused by Vault's policy after the first was issued. */
 export const halfDenied = profile({
   vault: { policies: ['tasklease-report-read'] },
@@ -111,6 +126,7 @@ export const SAMPLE_PROFILES: Record<string, ProfileBody> = {
   'chosen-path': chosenPath,
   'short-lease': shortLease,
   'medium-lease': mediumLease,
+  rotating,
   'half-denied': halfDenied,
   'foreign-policy': foreignPolicy,
 };
@@ -121,13 +137,15 @@ export const SAMPLE_POLICIES: Record<string, string> = {
   'tasklease-test-customer': 'path "secret/data/customer/*" { capabilities = ["read"] }',
   'tasklease-test-short': 'path "database/creds/short" { capabilities = ["read"] }',
   'tasklease-test-medium': 'path "database/creds/medium" { capabilities = ["read"] }',
+  'tasklease-test-rotating': 'path "database/creds/rotating" { capabilities = ["read"] }',
 };
 
 /** Engine roles beside those of the demo; after provision(). */
 export const sampleRoles = async (vault: VaultServer): Promise<void> => {
-  for (const [name, default_ttl] of [
-    ['short', '4s'],
-    ['medium', '20s'],
+  for (const [name, default_ttl, max_ttl] of [
+    ['short', '4s', '1h'],
+    ['medium', '20s', '1h'],
+    ['rotating', '6s', '6s'],
   ]) {
     const reply = await vault.request('POST', `database/roles/${name}`, {
       db_name: 'sample',
@@ -135,7 +153,7 @@ export const sampleRoles = async (vault: VaultServer): Promise<void> => {
         `create role "{{name}}" login password '{{password}}' valid until '{{expiration}}' in role report_reader`,
       ],
       default_ttl,
-      max_ttl: '1h',
+      max_ttl,
     });
     if (reply.status >= 300) throw new Error(`Vault answered ${reply.status} to the role "${name}"`);
   }

@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { tokenTtlSeconds } from '../../src/domain/decide.ts';
 import { formatDuration, parseDuration, wholeSeconds } from '../../src/domain/duration.ts';
-import { failsAt, incrementSeconds, type Lease, renewAt, retryDelayMs } from '../../src/domain/lease.ts';
+import {
+  deadAt,
+  incrementSeconds,
+  type Lease,
+  lastsUntil,
+  renewAt,
+  replaceAt,
+  retryDelayMs,
+} from '../../src/domain/lease.ts';
 import { accepted, instant, lease } from '../unit/domain/samples.ts';
 
 const ms = (max: number) => fc.integer({ min: 0, max });
@@ -48,24 +56,42 @@ describe('leases', () => {
     );
   });
 
-  test('from two seconds on, there is time to renew before the task must end for it', () => {
+  test('renewed before it is replaced, replaced before it is dead, from some seconds on', () => {
     fc.assert(
-      fc.property(leases, deadlines, (given, deadline) => {
-        const due = renewAt(given, deadline);
-        if (due === null || given.ttlMs! < 2000) return;
-        expect(due).toBeLessThan(failsAt(given, deadline)!);
+      fc.property(leases, deadlines, ms(300_000), (given, deadline, overlapMs) => {
+        const renewal = renewAt(given, deadline);
+        const replacement = replaceAt(given, deadline, overlapMs);
+        const dead = deadAt(given, deadline);
+        expect(replacement === null).toBe(dead === null);
+        if (dead === null) return;
+        if (renewal !== null && given.ttlMs! >= 10_000) expect(renewal).toBeLessThan(replacement!);
+        if (given.ttlMs! >= 10_000) expect(replacement!).toBeLessThan(dead);
       }),
       { numRuns: 3000 },
     );
   });
 
-  test('a lease is renewed, ends the task, has no end, or reaches the deadline: never none of these', () => {
+  test('a replacement is raised in the last third of a life, never at its start', () => {
+    fc.assert(
+      fc.property(leases, deadlines, ms(10 * DAY), (given, deadline, overlapMs) => {
+        const replacement = replaceAt(given, deadline, overlapMs);
+        if (replacement === null) return;
+        const lifeMs = given.endsAt! - given.issuedAt;
+        expect(replacement).toBeGreaterThanOrEqual(given.issuedAt + Math.floor(lifeMs * 0.7) - 1);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('a lease has no end before the deadline, ends the task right before it, or is replaced: one of these', () => {
     fc.assert(
       fc.property(leases, deadlines, (given, deadline) => {
-        const covered =
-          given.endsAt === null || given.endsAt >= deadline || failsAt(given, deadline) !== null;
-        expect(covered).toBe(true);
+        const outlives = given.endsAt === null || given.endsAt >= deadline;
+        const ways = [outlives, lastsUntil(given, deadline) !== null, replaceAt(given, deadline, 0) !== null];
+        expect(ways.filter(Boolean)).toHaveLength(1);
+        expect(deadAt(given, deadline) !== null).toBe(ways[2]);
       }),
+      { numRuns: 3000 },
     );
   });
 

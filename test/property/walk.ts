@@ -1,30 +1,29 @@
-// Owns random lives of a grant: decide() against an engine whose every effect may succeed, fail, come late or
-// be cut off by a crash, on a journal that fails now and then. Invariant: only events that the engine could
-// send are sent (an answer needs its question), and what was recorded went through JSON, as in the journal.
+// Owns random lives of a grant: decide() against an engine whose every effect may succeed, fail, come late or be cut
+// off by a crash, on a journal that fails now and then, under profiles and sessions that change. Invariant: only
+// events that the engine could send are sent, and what was recorded went through JSON, as in the journal.
 
 import { decide, open } from '../../src/domain/decide.ts';
 import { dueAt } from '../../src/domain/due.ts';
-import type { Entry, Fact, IssuedLease } from '../../src/domain/fact.ts';
+import type { Entry, Fact } from '../../src/domain/fact.ts';
 import type { Grant } from '../../src/domain/grant.ts';
-import type { Effect, GrantEvent, LeaseRenewal } from '../../src/domain/grant-event.ts';
+import { current, works } from '../../src/domain/grant.ts';
+import type { Effect, GrantEvent } from '../../src/domain/grant-event.ts';
 import { fold } from '../../src/domain/grant-fold.ts';
 import type { Moment } from '../../src/domain/instant.ts';
-import { rfc3339 } from '../../src/domain/instant.ts';
-import { ACCEPTED, at, DENIED, GRANT, instant, UNREACHABLE } from '../unit/domain/samples.ts';
-
-/** One random number after another, each in [0, 1). */
-export type Draw = () => number;
-
-/** The same numbers for the same seed (mulberry32). A failing seed is the whole counterexample. */
-export function drawFrom(seed: number): Draw {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}
+import type { Plan } from '../../src/domain/task-spec.ts';
+import {
+  ACCEPTED,
+  at,
+  DEADLINE_MS,
+  GRANT,
+  instant,
+  PLAN,
+  time,
+  UNREACHABLE,
+} from '../unit/domain/samples.ts';
+import { Answers } from './answers.ts';
+import { type Asked, Disk } from './disk.ts';
+import { type Draw, pick } from './draw.ts';
 
 /** One step of a walk: what happened and what was decided. */
 export interface Seen {
@@ -38,6 +37,7 @@ export interface Seen {
 
 /** Effects that must not run before their facts are durable. */
 const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+const LATEST_MS = DEADLINE_MS + 300_000;
 
 export class Walk {
   grant: Grant;
@@ -47,39 +47,64 @@ export class Walk {
   /** Facts that could not be written yet: gone after a crash. */
   readonly backlog: Entry[] = [];
   /** Effects asked for and not answered. */
-  readonly open: Effect[] = [];
+  readonly open: (Asked & { readonly session: string })[] = [];
   readonly seen: Seen[] = [];
+  readonly disk = new Disk();
   readonly draw: Draw;
-  #leases = 0;
+  /** What the profile said last. */
+  plan: Plan;
+  /** Sessions that the grant was told of that they ended. */
+  readonly ended = new Set<string>();
+  #sessions = 1;
+  readonly #answers: Answers;
   #journalFails = 0;
 
   constructor(draw: Draw) {
     this.draw = draw;
-    const { next, facts, effects } = open(GRANT, ACCEPTED, 30_000, this.now);
+    this.#answers = new Answers(draw);
+    this.plan = {
+      ...PLAN,
+      overlapMs: pick(draw, [0, 5000, 60_000]),
+      ...(draw() < 0.5 ? { onChange: 'SIGHUP' } : {}),
+    };
+    const bind = pick(draw, [null, { pid: 42 }, { cgroup: '/ci' }, { connection: true } as const]);
+    const latest_deadline = draw() < 0.5 ? ACCEPTED.latest_deadline : time(LATEST_MS);
+    const accepted = { ...ACCEPTED, bind, latest_deadline, plan: this.plan };
+    const { next, facts, effects } = open(GRANT, accepted, 30_000, this.now);
     this.grant = next;
-    this.open.push(...effects);
+    this.#ask(effects);
     this.#record(facts);
-    this.#journalFails = 0.12;
-    // Half of the lives start without trouble, or few would ever become active.
-    if (draw() < 0.5) for (let i = 0; i < 3; i += 1) this.answer(true);
+    this.#journalFails = 0.06;
+    // Most lives start without trouble, or few would ever become active.
+    if (draw() < 0.8) for (let i = 0; i < 3; i += 1) this.answer(true);
   }
 
   get now(): Moment {
     return at(this.ms);
   }
 
-  get #chance(): number {
-    return this.draw();
+  get session(): string {
+    return `session-${this.#sessions}`;
   }
 
   /** One random thing happens. */
   step(): void {
-    const kind = this.#chance;
-    if (kind < 0.1) this.ms += Math.floor(this.#chance ** 3 * 200_000);
-    else if (kind < 0.15) this.send({ type: 'alarm' });
-    else if (kind < 0.25 || this.open.length === 0) this.wait();
-    else if (kind < 0.28) this.send({ type: 'stopRequested', reason: 'completed' });
-    else if (kind < 0.3) this.crash();
+    const kind = this.draw();
+    if (kind < 0.08) this.ms += Math.floor(this.draw() ** 3 * 100_000);
+    else if (kind < 0.12) this.send({ type: 'alarm' });
+    else if (kind < 0.34 || this.open.length === 0) this.wait();
+    else if (kind < 0.35) this.send({ type: 'stopRequested', reason: 'completed' });
+    else if (kind < 0.375) this.crash();
+    else if (kind < 0.4) this.#newProfile();
+    else if (kind < 0.42) this.#newSession();
+    else if (kind < 0.44) this.send({ type: 'held' });
+    else if (kind < 0.46) {
+      this.send({
+        type: 'extendRequested',
+        byMs: Math.floor(this.draw() * 200_000),
+        notAfter: instant(LATEST_MS),
+      });
+    } else if (kind < 0.464) this.send({ type: 'abandonRequested', reason: 'engine deleted', uid: 0 });
     else this.answer(false);
   }
 
@@ -91,30 +116,40 @@ export class Walk {
     this.send({ type: 'alarm' });
   }
 
-  /** kill -9 and a restart: what was asked is forgotten, what was recorded is not. */
+  /** kill -9 and a restart: what was asked is forgotten, what was recorded or done is not. */
   crash(): void {
-    this.open.length = 0;
+    for (const asked of this.open.splice(0)) if (this.draw() < 0.3) this.disk.carryOut(asked);
     this.backlog.length = 0;
     this.ms += 1000;
     this.grant = fold(this.entries)!;
-    this.send(
-      this.grant.state === 'stopping' ? { type: 'alarm' } : { type: 'stopRequested', reason: 'failed' },
-    );
+    const inUse = current(this.grant);
+    const sound = works(this.grant) && !this.grant.withdrawn && this.now.at < this.grant.deadline;
+    if (inUse !== null && sound && this.disk.holds(inUse.n) && this.draw() < 0.9) {
+      if (this.draw() < 0.3) this.#endSession();
+      const held = !this.ended.has(inUse.session ?? '');
+      const { latestDeadline } = this.grant;
+      this.send({ type: 'recovered', verdict: { adopted: true, plan: this.plan, latestDeadline, held } });
+    } else {
+      this.disk.sweep();
+      this.send({ type: 'recovered', verdict: { adopted: false, why: 'its files are not as they were' } });
+    }
   }
 
   /** Some open effect is answered, well or (unless `well`) in any way it can be. */
   answer(well: boolean): void {
-    if (this.open.length === 0) return;
-    const [effect] = this.open.splice(Math.floor(this.#chance * this.open.length), 1);
-    if (!well) this.ms += Math.floor(this.#chance ** 2 * 2000);
-    this.send(this.#answerTo(effect!, well));
+    const [asked] = this.open.splice(Math.floor(this.draw() * this.open.length), 1);
+    if (asked === undefined) return;
+    if (!well) this.ms += Math.floor(this.draw() ** 2 * 2000);
+    const event = this.#answers.to(asked.effect, this.grant, asked.session, this.now, well);
+    if (!event.type.endsWith('Failed')) this.disk.carryOut(asked);
+    this.send(event);
   }
 
-  /** From here on nothing fails: the walk must come to its end. Returns the steps it took. */
-  finish(): number {
+  /** From here on nothing fails: the walk must come to its end, asked to or not. Returns the steps it took. */
+  finish(stop = true): number {
     this.#journalFails = 0;
-    this.send({ type: 'stopRequested', reason: 'completed' });
-    for (let steps = 1; steps <= 200; steps += 1) {
+    if (stop) this.send({ type: 'stopRequested', reason: 'completed' });
+    for (let steps = 1; steps <= 20_000; steps += 1) {
       if (this.grant.state === 'closed') return steps;
       if (this.open.length > 0) this.answer(true);
       else this.wait();
@@ -129,82 +164,51 @@ export class Walk {
     const durable = this.#record(facts);
     // As the engine does it: without the facts on record, nothing is issued; ending goes on.
     const effects = durable ? asked : asked.filter(({ type }) => !ISSUING.has(type));
-    this.open.push(...effects);
+    this.#ask(effects);
     this.seen.push({ now: this.now, before, event, next, facts, effects });
-    if (!durable && next.state === 'starting') this.send({ type: 'unrecorded', problem: UNREACHABLE });
+    if (effects.length < asked.length) this.send({ type: 'unrecorded', problem: UNREACHABLE });
+  }
+
+  #newProfile(): void {
+    const policies = pick(this.draw, ['a', 'b', 'c']);
+    this.plan = { ...this.plan, policies: [policies] };
+    const { latestDeadline } = this.grant;
+    const less = this.draw() < 0.1 ? Math.floor(this.draw() * 100_000) : 0;
+    this.send({ type: 'planChanged', plan: this.plan, latestDeadline: latestDeadline - less });
+  }
+
+  #newSession(): void {
+    const session = this.#endSession();
+    // A token that is on its way may hang under it: only a session that is dead already is told of then.
+    const dead = this.grant.pending.raising === 'token' || this.draw() < 0.5;
+    this.send({ type: 'sessionEnded', session, dead });
+  }
+
+  #endSession(): string {
+    const { session } = this;
+    this.#sessions += 1;
+    this.ended.add(session);
+    return session;
+  }
+
+  #ask(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      const asked = { effect, done: false, session: this.session };
+      // Some things take place long before their answer is heard.
+      if (this.draw() < 0.3 && effect.type.startsWith('erase')) this.disk.carryOut(asked);
+      this.open.push(asked);
+    }
   }
 
   /** False when the facts are not durable. */
   #record(facts: readonly Fact[]): boolean {
     const { at: instantNow, wallMs } = this.now;
     for (const fact of facts) {
-      this.backlog.push({
-        grant: GRANT,
-        at: instantNow,
-        wallMs,
-        fact: JSON.parse(JSON.stringify(fact)) as Fact,
-      });
+      const written = JSON.parse(JSON.stringify(fact)) as Fact;
+      this.backlog.push({ grant: GRANT, at: instantNow, wallMs, fact: written });
     }
-    if (this.backlog.length > 0 && this.#chance < this.#journalFails) return false;
+    if (this.backlog.length > 0 && this.draw() < this.#journalFails) return false;
     this.entries.push(...this.backlog.splice(0));
     return true;
-  }
-
-  #answerTo(effect: Effect, well: boolean): GrantEvent {
-    const fails = !well && this.#chance < 0.2;
-    const { now } = this;
-    switch (effect.type) {
-      case 'openToken':
-        return fails
-          ? { type: 'tokenFailed', n: effect.n, problem: UNREACHABLE, unknown: this.#chance < 0.5 }
-          : { type: 'tokenOpened', n: effect.n, accessor: `acc-${effect.n}`, endsAt: this.grant.deadline };
-      case 'readSecrets': {
-        const lost = fails && this.#chance < 0.5 ? [{ secret: 'lost', path: 'database/creds/lost' }] : [];
-        const leases = Array.from({ length: Math.floor(this.#chance * 4) }, () => this.#lease());
-        return { type: 'secretsRead', n: effect.n, leases, lost, problem: fails ? DENIED : null };
-      }
-      case 'publish':
-        return fails
-          ? { type: 'publishFailed', n: effect.n, problem: DENIED }
-          : { type: 'published', n: effect.n, files: ['db.json'] };
-      case 'renewLeases':
-        return {
-          type: 'renewed',
-          n: effect.n,
-          results: effect.leases.map(({ id, incrementSeconds }): LeaseRenewal => {
-            if (!well && this.#chance < 0.2) return { id, problem: UNREACHABLE, lost: this.#chance < 0.2 };
-            const share = this.#chance < 0.8 ? 1 : this.#chance;
-            return { id, ttlMs: Math.ceil(incrementSeconds * share) * 1000, renewable: true };
-          }),
-        };
-      case 'erase':
-        return fails ? { type: 'eraseFailed', problem: DENIED } : { type: 'erased' };
-      case 'checkLeases': {
-        if (fails) return { type: 'revocationFailed', n: effect.n, problem: UNREACHABLE };
-        const known = effect.ids.filter(() => well || this.#chance < 0.8);
-        const gone = effect.ids.filter((id) => !known.includes(id));
-        const parentEndsAt = this.#chance < 0.5 ? null : now.at + Math.floor(this.#chance * 60_000);
-        return { type: 'leasesChecked', n: effect.n, known, gone, parentEndsAt };
-      }
-      case 'revoke':
-        return fails
-          ? { type: 'revocationFailed', n: effect.n, problem: this.#chance < 0.5 ? UNREACHABLE : DENIED }
-          : { type: 'revoked', n: effect.n };
-    }
-  }
-
-  #lease(): IssuedLease {
-    this.#leases += 1;
-    const hasId = this.#chance < 0.8;
-    const ttl_ms = !hasId && this.#chance < 0.5 ? null : Math.ceil(this.#chance ** 2 * 2000) * 1000 + 2000;
-    return {
-      secret: `s${this.#leases}`,
-      path: `database/creds/r${this.#leases}`,
-      id: hasId ? `database/creds/r${this.#leases}/x` : null,
-      ttl_ms,
-      ends_at: ttl_ms === null ? null : rfc3339(this.now.at + ttl_ms, this.now),
-      renewable: hasId && this.#chance < 0.85,
-      revocable: hasId || this.#chance < 0.3,
-    };
   }
 }

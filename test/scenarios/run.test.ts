@@ -1,6 +1,6 @@
 // Bar 6, second half: `tasklease run`. Its exit code is the command's, or says what happened; whatever
 // the end, the lease is gone, and with kill -9 within one second.
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -115,18 +115,31 @@ test('a command that ignores SIGTERM is killed at the deadline: 124', async () =
   await world.untilNothingLeft();
 });
 
-test('the agent is killed and restarted: the task is over, the command is ended, 125', async () => {
+test('the agent is killed and restarted: the command notices nothing, and the end is proved all the same', async () => {
   const ready = join(world.paths.scratch, 'restart.ready');
+  const done = join(world.paths.scratch, 'restart.done');
   const running = world.startCli([
-    ...['run', '--profile', 'database', '--task', 'orphaned', '--'],
-    ...['sh', '-c', ': > "$1"; exec sleep 600', 'sh', ready],
+    ...['run', '--profile', 'database', '--task', 'restarted', '--'],
+    ...[
+      'sh',
+      '-c',
+      ': > "$1"; while [ ! -e "$2" ]; do sleep 0.1; done; cat "$TASKLEASE_DIR/db.json"',
+      'sh',
+      ready,
+      done,
+    ],
   ]);
   await until('the command runs', () => existsSync(ready));
+  const secret = await world.file('restarted', 'db.json');
   await world.agent.kill9();
   await world.agent.start();
+  expect((await world.api('GET', '/v1/tasks/restarted')).body).toMatchObject({
+    state: 'active',
+    generation: 1,
+  });
+  writeFileSync(done, '');
   const result = await running.ended;
-  expect(result, result.stderr).toMatchObject({ code: 125 });
-  expect(running.stderr()).toContain('orphaned');
+  expect(result, result.stderr).toMatchObject({ code: 0, stdout: secret });
   await world.untilNothingLeft();
 });
 

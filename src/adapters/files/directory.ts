@@ -64,12 +64,16 @@ export function socketDirectory(name: string, path: string): void {
   checkParents(name, path);
 }
 
-/** A directory that only the agent may even look into; one of ours that is wider is narrowed. */
+/**
+ * A directory that only the agent may even look into; one of ours that is wider is narrowed. On a file system
+ * that has gone read-only it will do: then the journal says so, and what is in it can still be revoked.
+ */
 export function privateDirectory(name: string, path: string): void {
   safeDirectory(name, path, 0o700);
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return;
     throw unsafe(
       name,
       `${path} cannot be written by uid ${process.geteuid?.()}`,
@@ -87,6 +91,7 @@ export function privateDirectory(name: string, path: string): void {
 /** A private directory that a reboot empties. */
 export function privateMemoryDirectory(name: string, path: string): void {
   privateDirectory(name, path);
+  if (isReadOnly(path)) throw unsafe(name, `${path} is read-only`, 'mount it with rw');
   if (isInMemory(path)) return;
   throw unsafe(
     name,

@@ -3,41 +3,16 @@
 // sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share one transaction, and a
 // failed one leaves nothing behind.
 
-import type { Entry, Fact } from '../../domain/fact.ts';
-import type { GrantId, TaskId } from '../../domain/ids.ts';
-import type { Moment } from '../../domain/instant.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Entry } from '../../domain/fact.ts';
+import type { GrantId } from '../../domain/ids.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { Journal, Tombstone } from '../../ports/journal.ts';
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  CREATE TABLE IF NOT EXISTS entries (
-    seq INTEGER PRIMARY KEY, boot TEXT NOT NULL, at INTEGER NOT NULL, wall_ms INTEGER NOT NULL,
-    grant_id TEXT NOT NULL, fact TEXT NOT NULL) STRICT;
-  CREATE INDEX IF NOT EXISTS entries_of_grant ON entries (grant_id);
-  CREATE TABLE IF NOT EXISTS grants (
-    grant_id TEXT PRIMARY KEY, task TEXT NOT NULL, open INTEGER NOT NULL, spent INTEGER NOT NULL,
-    owner TEXT NOT NULL, digest TEXT NOT NULL, receipt TEXT, closed_wall_ms INTEGER) STRICT;
-  CREATE INDEX IF NOT EXISTS grants_of_task ON grants (task);
-  CREATE INDEX IF NOT EXISTS open_grants ON grants (open) WHERE open = 1;
-  CREATE TABLE IF NOT EXISTS sessions (accessor TEXT PRIMARY KEY, ends_at_wall_ms INTEGER NOT NULL) STRICT;
-`;
-
-/**
- * Facts that need no fsync of their own: the next one takes them along. They survive kill -9, which is what
- * leaves tokens and leases behind that somebody must end. After a power cut the session that all of them
- * hang under is gone with the host, and Vault revokes them within the leash; what must not be lost even
- * then, that an id is spent (delivery.published) and a receipt (grant.closed), is synced.
- */
-const LIGHT: ReadonlySet<Fact['type']> = new Set([
-  'grant.accepted',
-  'generation.opened',
-  'token.opened',
-  'leases.issued',
-  'grant.stopping',
-  'leases.known',
-]);
+import { Compaction } from './compaction.ts';
+import { damagedJournal, damagedProblem } from './damaged-journal.ts';
+import { GRANT_SUM, openDatabase, openRows, transaction } from './database.ts';
+import { isLight } from './light.ts';
+import { entryOf, rowOf } from './row.ts';
 
 interface Waiting {
   readonly entries: readonly Entry[];
@@ -47,59 +22,75 @@ interface Waiting {
 
 /**
  * Opens or creates the journal. `bootId` is /proc/sys/kernel/random/boot_id: instants of another boot are
- * carried over by the wall clock.
- * @throws Problem JOURNAL_UNWRITABLE
+ * carried over by the wall clock. A file that cannot be relied on gives a journal that says so (`damaged`).
  */
 export function openJournal(path: string, bootId: string): Journal & { close(): void } {
-  const db = attempt(path, () => {
-    // Loaded here: as an import it would keep every command from running on a Node that lacks it.
-    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
-    const opened = new DatabaseSync(path);
-    opened.exec(SCHEMA);
-    return opened;
-  });
-  const insert = db.prepare('INSERT INTO entries (boot, at, wall_ms, grant_id, fact) VALUES (?, ?, ?, ?, ?)');
-  const accept = db.prepare('INSERT INTO grants VALUES (?, ?, 1, 0, ?, ?, NULL, NULL)');
+  try {
+    return journalOn(openDatabase(path), path, bootId);
+  } catch (cause) {
+    return damagedJournal(path, bootId, damagedProblem(path, cause));
+  }
+}
+
+function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { close(): void } {
+  const insert = db.prepare(
+    'INSERT INTO entries (boot, at, wall_ms, grant_id, fact, sum) VALUES (:boot, :at, :wall_ms, :grant_id, :fact, :sum)',
+  );
+  const drop = db.prepare('DELETE FROM entries WHERE seq = ?');
+  const accept = db.prepare(
+    'INSERT INTO grants (grant_id, task, open, spent, owner, digest, accepted_wall_ms) VALUES (?, ?, 1, 0, ?, ?, ?)',
+  );
   const spend = db.prepare('UPDATE grants SET spent = 1 WHERE grant_id = ?');
   const close = db.prepare('UPDATE grants SET open = 0, receipt = ?, closed_wall_ms = ? WHERE grant_id = ?');
-  const selectOpen = db.prepare(`
-    SELECT e.boot, e.at, e.wall_ms, e.grant_id, e.fact
-    FROM grants g JOIN entries e ON e.grant_id = g.grant_id WHERE g.open = 1 ORDER BY e.seq`);
+  const sign = db.prepare(`UPDATE grants SET sum = ${GRANT_SUM} WHERE grant_id = ?`);
   const selectClosed = db.prepare(`
     SELECT grant_id, spent, owner, digest, receipt FROM grants
     WHERE task = ? AND open = 0 ORDER BY closed_wall_ms DESC, rowid DESC LIMIT 1`);
   const countLives = db.prepare(
     "SELECT COALESCE(MAX(CAST(SUBSTR(grant_id, INSTR(grant_id, '#') + 1) AS INTEGER)), 0) AS n FROM grants WHERE task = ?",
   );
+  const countStarts = db.prepare('SELECT COUNT(*) AS n FROM grants WHERE accepted_wall_ms >= ?');
   const noteSession = db.prepare(
     'INSERT INTO sessions VALUES (?, ?) ON CONFLICT (accessor) DO UPDATE SET ends_at_wall_ms = excluded.ends_at_wall_ms',
   );
-  const selectSession = db.prepare('SELECT MAX(ends_at_wall_ms) AS ends FROM sessions');
+  const selectSession = db.prepare('SELECT ends_at_wall_ms AS ends FROM sessions WHERE accessor = ?');
 
+  const compaction = new Compaction();
+  let damaged: Problem | null = null;
   let synchronous = 'FULL';
   let waiting: Waiting[] = [];
   let scheduled = false;
 
-  function transaction(run: () => void): void {
-    db.exec('BEGIN IMMEDIATE');
+  function attempt<T>(run: () => T): T {
+    if (damaged !== null) throw damaged;
     try {
-      run();
-      db.exec('COMMIT');
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK');
-      throw error;
+      return run();
+    } catch (cause) {
+      if (CORRUPT.has(((cause as { errcode?: number }).errcode ?? 0) & 0xff)) {
+        damaged = damagedProblem(path, cause);
+        throw damaged;
+      }
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Problem('JOURNAL_UNWRITABLE', `the journal ${path} cannot be used: ${reason}`, {
+        cause,
+        hint: 'check the disk space and the owner of state_dir; revocation goes on meanwhile',
+      });
     }
   }
 
-  function index(entry: Entry): void {
-    const { fact } = entry;
+  function index({ grant, wallMs, fact }: Entry): void {
     if (fact.type === 'grant.accepted') {
-      accept.run(entry.grant, fact.task, JSON.stringify(fact.owner), fact.digest);
-    } else if (fact.type === 'delivery.published') {
-      spend.run(entry.grant);
-    } else if (fact.type === 'grant.closed') {
-      close.run(JSON.stringify(fact.receipt), entry.wallMs, entry.grant);
-    }
+      accept.run(grant, fact.task, JSON.stringify(fact.owner), fact.digest, wallMs);
+    } else if (fact.type === 'delivery.published') spend.run(grant);
+    else if (fact.type === 'grant.closed') close.run(JSON.stringify(fact.receipt), wallMs, grant);
+    else return;
+    sign.run(grant);
+  }
+
+  function write(entry: Entry): void {
+    const { lastInsertRowid } = insert.run({ ...rowOf(entry, bootId) });
+    for (const seq of compaction.add(Number(lastInsertRowid), entry)) drop.run(seq);
+    index(entry);
   }
 
   function flush(): void {
@@ -107,23 +98,16 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
     const batch = waiting;
     waiting = [];
     if (batch.length === 0) return;
+    const entries = batch.flatMap((each) => each.entries);
     try {
-      attempt(path, () => {
-        const wanted = batch.every(({ entries }) => entries.every(({ fact }) => LIGHT.has(fact.type)))
-          ? 'NORMAL'
-          : 'FULL';
+      attempt(() => {
+        const wanted = entries.every(({ fact }) => isLight(fact)) ? 'NORMAL' : 'FULL';
         if (wanted !== synchronous) db.exec(`PRAGMA synchronous = ${wanted}`);
         synchronous = wanted;
-        transaction(() => {
-          for (const { entries } of batch) {
-            for (const entry of entries) {
-              insert.run(bootId, entry.at, entry.wallMs, entry.grant, JSON.stringify(entry.fact));
-              index(entry);
-            }
-          }
-        });
+        transaction(db, () => entries.forEach(write));
       });
     } catch (problem) {
+      compaction.forget(entries);
       for (const { reject } of batch) reject(problem as Problem);
       return;
     }
@@ -131,6 +115,9 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
   }
 
   return {
+    get damaged() {
+      return damaged;
+    },
     append(entries) {
       return new Promise((resolve, reject) => {
         waiting.push({ entries, resolve, reject });
@@ -141,18 +128,18 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
     },
     openGrants(now) {
       const open = new Map<GrantId, Entry[]>();
-      attempt(path, () => {
-        for (const row of selectOpen.iterate()) {
-          const grant = row.grant_id as GrantId;
-          const list = open.get(grant) ?? [];
-          open.set(grant, list);
-          list.push(entryOf(row, bootId, now));
+      attempt(() => {
+        for (const row of openRows(db)) {
+          const entry = entryOf(row, bootId, now);
+          const list = open.get(entry.grant);
+          if (list === undefined) open.set(entry.grant, [entry]);
+          else list.push(entry);
         }
       });
       return open;
     },
     tombstone: (task) =>
-      attempt(path, () => {
+      attempt(() => {
         const row = selectClosed.get(task);
         if (row === undefined) return null;
         return {
@@ -163,21 +150,22 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
           spent: row.spent === 1,
         } satisfies Tombstone;
       }),
-    lives: (task: TaskId) => attempt(path, () => countLives.get(task)!.n as number),
+    lives: (task) => attempt(() => countLives.get(task)!.n as number),
     forget(beforeWallMs) {
       const old = 'SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?';
-      attempt(path, () =>
-        transaction(() => {
+      attempt(() =>
+        transaction(db, () => {
           db.prepare(`DELETE FROM entries WHERE grant_id IN (${old})`).run(beforeWallMs);
           db.prepare('DELETE FROM grants WHERE open = 0 AND closed_wall_ms < ?').run(beforeWallMs);
           db.prepare('DELETE FROM sessions WHERE ends_at_wall_ms < ?').run(beforeWallMs);
         }),
       );
     },
+    startsSince: (wallMs) => attempt(() => countStarts.get(wallMs)!.n as number),
     noteSession: (accessor, endsAtWallMs) => {
-      attempt(path, () => noteSession.run(accessor, Math.round(endsAtWallMs)));
+      attempt(() => noteSession.run(accessor, Math.round(endsAtWallMs)));
     },
-    sessionEndsAt: () => selectSession.get()!.ends as number | null,
+    sessionEndsAt: (accessor) => attempt(() => (selectSession.get(accessor)?.ends as number) ?? null),
     close() {
       flush();
       db.close();
@@ -185,20 +173,5 @@ export function openJournal(path: string, bootId: string): Journal & { close(): 
   };
 }
 
-function entryOf(row: Record<string, unknown>, bootId: string, now: Moment): Entry {
-  const wallMs = row.wall_ms as number;
-  const at = row.boot === bootId ? (row.at as number) : Math.round(wallMs - now.wallMs + now.at);
-  return { grant: row.grant_id as GrantId, at, wallMs, fact: JSON.parse(row.fact as string) as Fact };
-}
-
-function attempt<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Problem('JOURNAL_UNWRITABLE', `the journal ${path} cannot be used: ${reason}`, {
-      cause,
-      hint: 'check the disk space and the owner of state_dir; revocation goes on meanwhile',
-    });
-  }
-}
+/** Primary result codes that speak of the file and not of the moment: SQLITE_CORRUPT, SQLITE_NOTADB (rescode.html). */
+const CORRUPT: ReadonlySet<number> = new Set([11, 26]);

@@ -19,6 +19,7 @@ const c = {
   epollCtl: libc.func('int epoll_ctl(int epoll, int operation, int fd, uint8_t *event)'),
   epollWait: libc.func('int epoll_wait(int epoll, _Out_ uint8_t *events, int max, int timeout)'),
   eventfd: libc.func('int eventfd(unsigned int initial, int flags)'),
+  poll: libc.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
 };
 
 export class SystemError extends Error {
@@ -32,8 +33,14 @@ export class SystemError extends Error {
 }
 
 /** errno(3) values that callers tell apart. */
-export const ESRCH = 3;
 export const EAGAIN = 11;
+const EXHAUSTED: ReadonlySet<number> = new Set([
+  12 /* ENOMEM */, 23 /* ENFILE */, 24 /* EMFILE */, 28 /* ENOSPC */,
+]);
+
+/** The kernel had no descriptor or memory left: it says nothing about what was asked for. */
+export const isExhaustion = (error: unknown): boolean =>
+  error instanceof SystemError && EXHAUSTED.has(error.errno);
 
 function check(call: string, result: number): number {
   if (result < 0) throw new SystemError(call, koffi.errno());
@@ -95,16 +102,39 @@ const SYS_PIDFD_OPEN = 434;
 export const pidfdOpen = (pid: number): number =>
   check('pidfd_open', Number(c.syscall(SYS_PIDFD_OPEN, 'int', pid, 'uint', 0)));
 
-/** True while the process has not ended, pidfd_send_signal(2) with signal 0. */
-export function pidfdAlive(pidfd: number): boolean {
-  const result = Number(c.syscall(SYS_PIDFD_SEND_SIGNAL, 'int', pidfd, 'int', 0, 'void *', null, 'uint', 0));
-  return result === 0 || koffi.errno() !== ESRCH;
+const POLLIN = 1;
+
+/**
+ * True once the process has ended, a zombie included: its pidfd is readable, pidfd_open(2). The state letter
+ * of /proc/<pid>/stat would not do: it says Z too where only the first thread of a process has ended.
+ */
+export function pidfdEnded(pidfd: number): boolean {
+  const fds = Buffer.alloc(8);
+  fds.writeInt32LE(pidfd, 0);
+  fds.writeInt16LE(POLLIN, 4);
+  return check('poll', c.poll(fds, 1, 0)) > 0;
+}
+
+/** Sends a signal to this very process; false when it has ended, or the agent may not: pidfd_send_signal(2). */
+export const pidfdSignal = (pidfd: number, signal: number): boolean =>
+  Number(c.syscall(SYS_PIDFD_SEND_SIGNAL, 'int', pidfd, 'int', signal, 'void *', null, 'uint', 0)) === 0;
+
+const SYS_RENAMEAT2 = process.arch === 'x64' ? 316 : 276;
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
+
+/** Both names change places in one step: renameat2(2), RENAME_EXCHANGE. */
+export function renameExchange(a: string, b: string): void {
+  const paths = ['int', AT_FDCWD, 'str', a, 'int', AT_FDCWD, 'str', b];
+  check('renameat2', Number(c.syscall(SYS_RENAMEAT2, ...paths, 'uint', RENAME_EXCHANGE)));
 }
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
-const EPOLLIN = 1;
+/** What a descriptor is watched for: pidfds are readable at the end, kernfs files have news (cgroups(7)). */
+export const EPOLLIN = 1;
+export const EPOLLPRI = 2;
 // struct epoll_event is packed on x86-64 only (epoll_ctl(2), sys/epoll.h).
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const DATA_OFFSET = process.arch === 'x64' ? 4 : 8;
@@ -114,9 +144,9 @@ export const epollCreate = (): number => check('epoll_create1', c.epollCreate(EP
 export const eventfd = (): number => check('eventfd', c.eventfd(0, EPOLL_CLOEXEC));
 
 /** `tag` (32 bits) comes back from epollWait: a descriptor's number may be given out again, a tag is not. */
-export function epollAdd(epoll: number, fd: number, tag: number): void {
+export function epollAdd(epoll: number, fd: number, tag: number, events = EPOLLIN): void {
   const event = Buffer.alloc(EVENT_SIZE);
-  event.writeUInt32LE(EPOLLIN, 0);
+  event.writeUInt32LE(events, 0);
   event.writeUInt32LE(tag, DATA_OFFSET);
   check('epoll_ctl', c.epollCtl(epoll, EPOLL_CTL_ADD, fd, event));
 }

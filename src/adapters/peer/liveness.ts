@@ -1,15 +1,17 @@
-// Owns the watch over bound processes: one pidfd each, one epoll for all. Invariant: a callback fires
-// at most once, only for the very process that was pinned, within milliseconds of its end.
+// Owns the watch over what tasks are bound to: one descriptor each, one epoll for all. Invariant: a callback
+// fires at most once, only for the very process or cgroup that was pinned, within milliseconds of its end.
 
-import { closeSync, readFileSync, writeSync } from 'node:fs';
-import { Problem } from '../../domain/problem.ts';
+import { closeSync, writeSync } from 'node:fs';
 import type { Liveness } from '../../ports/liveness.ts';
 import * as linux from '../native/linux.ts';
+import { exhaustion, type Pinned } from './pinned.ts';
+import { pinCgroup } from './pinned-cgroup.ts';
+import { pinProcess } from './pinned-process.ts';
 
 const WAKE = 0;
 
 interface Watched {
-  readonly pidfd: number;
+  readonly pinned: Pinned;
   readonly gone: () => void;
 }
 
@@ -26,8 +28,13 @@ export function openLiveness(): Liveness & { close(): void } {
     const watched = watches.get(tag);
     if (watched === undefined) return;
     watches.delete(tag);
-    linux.epollRemove(epoll, watched.pidfd);
-    closeSync(watched.pidfd);
+    linux.epollRemove(epoll, watched.pinned.fd);
+    closeSync(watched.pinned.fd);
+  }
+
+  function release(): void {
+    closeSync(epoll);
+    closeSync(wake);
   }
 
   // A thread of the pool waits only while something is watched.
@@ -37,72 +44,49 @@ export function openLiveness(): Liveness & { close(): void } {
     while (!closed && watches.size > 0) {
       for (const tag of await linux.epollWait(epoll)) {
         const watched = watches.get(tag);
+        if (watched === undefined || !watched.pinned.ended()) continue;
         drop(tag);
-        watched?.gone();
+        watched.gone();
       }
     }
     waiting = false;
-    if (closed) {
-      closeSync(epoll);
-      closeSync(wake);
+    if (closed) release();
+  }
+
+  function add(pinned: Pinned, gone: () => void): number {
+    lastTag += 1;
+    try {
+      linux.epollAdd(epoll, pinned.fd, lastTag, pinned.events);
+    } catch (error) {
+      closeSync(pinned.fd);
+      throw error;
     }
+    watches.set(lastTag, { pinned, gone });
+    void wait();
+    return lastTag;
   }
 
   return {
-    watch(pid, ownedBy, gone) {
-      const pidfd = open(pid);
+    watch(subject, by, gone, identity) {
       try {
-        const uid = realUid(pid);
-        // The pid was pinned before it was read: if it lives still, what was read belongs to it.
-        if (!linux.pidfdAlive(pidfd) || uid === null) throw noSuchProcess(pid);
-        if (ownedBy !== null && uid !== ownedBy) {
-          throw new Problem('SIGNAL_INVALID', `bind.pid ${pid} belongs to another uid than the caller`, {
-            hint: 'bind a process of your own, or use the admin socket',
-          });
-        }
+        const pinned =
+          'pid' in subject ? pinProcess(subject.pid, by, identity) : pinCgroup(subject.cgroup, by, identity);
+        const tag = add(pinned, gone);
+        return {
+          identity: pinned.identity,
+          // A descriptor's number may be given out again: what is no longer watched is not signalled.
+          signal: (name) => watches.has(tag) && pinned.signal(name),
+          close: () => drop(tag),
+        };
       } catch (error) {
-        closeSync(pidfd);
-        throw error;
+        throw exhaustion(error) ?? error;
       }
-      lastTag += 1;
-      const tag = lastTag;
-      watches.set(tag, { pidfd, gone });
-      linux.epollAdd(epoll, pidfd, tag);
-      void wait();
-      return { close: () => drop(tag) };
     },
     close() {
       closed = true;
       for (const tag of [...watches.keys()]) drop(tag);
       if (waiting) writeSync(wake, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
-      else {
-        closeSync(epoll);
-        closeSync(wake);
-      }
+      else release();
     },
   };
-}
-
-const noSuchProcess = (pid: number): Problem =>
-  new Problem('SIGNAL_INVALID', `bind.pid ${pid} is not a running process`, {
-    hint: "give the pid of a living process in the agent's pid namespace, or bind the connection",
-  });
-
-function open(pid: number): number {
-  try {
-    return linux.pidfdOpen(pid);
-  } catch (error) {
-    if (error instanceof linux.SystemError) throw noSuchProcess(pid);
-    throw error;
-  }
-}
-
-/** Real uid from /proc/<pid>/status, proc_pid_status(5); null when the process is gone. */
-function realUid(pid: number): number | null {
-  try {
-    const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
-    return uid === undefined ? null : Number(uid);
-  } catch {
-    return null;
-  }
 }

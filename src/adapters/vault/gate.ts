@@ -1,6 +1,7 @@
 // Owns how many requests are at Vault at once. Invariant: never more than the limit; among those that
 // wait, revocations go before renewals, renewals before starts; and no engine may take so many places
-// that, frozen, it starves the others: starts are never cut off, so they may hang for long.
+// that, frozen, it starves the others: starts are never cut off, so they may hang for long. Renewals are
+// paced, so that however many leases there are, they are a bounded part of what Vault has to do.
 
 /** Lower goes first. The session, on which every task hangs, waits for nobody. */
 export const URGENCY = { session: -1, revoke: 0, renew: 1, start: 2 } as const;
@@ -13,6 +14,19 @@ const SHARES = [
   { all: 0.75, lane: 0.25 },
 ] as const;
 
+/** Renewals in a second, and how many of them at once after a quiet time. */
+const RENEWALS = { perSecond: 500, atOnce: 64 };
+
+interface GateClock {
+  now(): number;
+  after(delayMs: number, run: () => void): void;
+}
+
+const realClock: GateClock = {
+  now: () => performance.now(),
+  after: (delayMs, run) => void setTimeout(run, delayMs).unref(),
+};
+
 interface Waiting {
   readonly lane: string;
   readonly enter: () => void;
@@ -24,16 +38,23 @@ export class Gate {
   readonly #running = SHARES.map(() => 0);
   readonly #inLane = SHARES.map(() => new Map<string, number>());
   #free: number;
+  readonly #clock: GateClock;
+  #renewals = RENEWALS.atOnce;
+  #countedAt: number;
+  #waking = false;
 
-  constructor(places: number) {
+  /** @param clock milliseconds, and a timer, for the pace of renewals */
+  constructor(places: number, clock: GateClock = realClock) {
     this.#places = places;
     this.#free = places;
+    this.#clock = clock;
+    this.#countedAt = clock.now();
   }
 
   /** Runs when there is a place. `lane` names what the request waits for at Vault: the mount. */
   async through<T>(urgency: Urgency, lane: string, run: () => Promise<T>): Promise<T> {
     if (urgency === URGENCY.session) return run();
-    if (this.#admits(urgency, lane)) this.#enter(urgency, lane);
+    if (this.#inPace(urgency) && this.#admits(urgency, lane)) this.#enter(urgency, lane);
     else await new Promise<void>((enter) => this.#waiting[urgency]!.push({ lane, enter }));
     try {
       return await run();
@@ -58,7 +79,26 @@ export class Gate {
     );
   }
 
+  /** A bucket of renewals that refills evenly; while it is empty, somebody wakes those who wait. */
+  #inPace(urgency: number): boolean {
+    if (urgency !== URGENCY.renew) return true;
+    const now = this.#clock.now();
+    const filled = ((now - this.#countedAt) / 1000) * RENEWALS.perSecond;
+    this.#renewals = Math.min(RENEWALS.atOnce, this.#renewals + filled);
+    this.#countedAt = now;
+    if (this.#renewals >= 1) return true;
+    if (!this.#waking) {
+      this.#waking = true;
+      this.#clock.after(1000 / RENEWALS.perSecond, () => {
+        this.#waking = false;
+        while (this.#admitNext());
+      });
+    }
+    return false;
+  }
+
   #enter(urgency: number, lane: string): void {
+    if (urgency === URGENCY.renew) this.#renewals -= 1;
     this.#free -= 1;
     this.#running[urgency]! += 1;
     const inLane = this.#inLane[urgency]!;
@@ -66,14 +106,16 @@ export class Gate {
   }
 
   /** Entered here, not by whoever waited, so that nobody slips in between. */
-  #admitNext(): void {
+  #admitNext(): boolean {
     for (const [urgency, queue] of this.#waiting.entries()) {
+      if (queue.length === 0 || !this.#inPace(urgency)) continue;
       const next = queue.findIndex(({ lane }) => this.#admits(urgency, lane));
       if (next === -1) continue;
       const [{ lane, enter }] = queue.splice(next, 1) as [Waiting];
       this.#enter(urgency, lane);
       enter();
-      return;
+      return true;
     }
+    return false;
   }
 }

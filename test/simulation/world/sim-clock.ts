@@ -7,13 +7,14 @@ import type { Clock } from '../../../src/ports/clock.ts';
 interface Timer {
   readonly due: number;
   readonly n: number;
-  readonly run: () => void;
+  run: (() => void) | null;
 }
 
 export class SimClock implements Clock {
   #at: number;
   #wallOffset: number;
-  #timers: Timer[] = [];
+  /** A binary heap by time, then by age. Timers that were called off stay in it and are skipped. */
+  readonly #heap: Timer[] = [];
   #count = 0;
 
   /** @param start milliseconds since boot and since 1970, both whole numbers */
@@ -26,31 +27,46 @@ export class SimClock implements Clock {
     return { at: this.#at, wallMs: this.#at + this.#wallOffset };
   }
 
+  /** Milliseconds since boot. */
+  get at(): number {
+    return this.#at;
+  }
+
   after(delayMs: number, run: () => void): () => void {
     this.#count += 1;
-    const timer = { due: this.#at + Math.max(0, Math.ceil(delayMs)), n: this.#count, run };
-    this.#timers.push(timer);
+    const timer: Timer = { due: this.#at + Math.max(0, Math.ceil(delayMs)), n: this.#count, run };
+    this.#push(timer);
     return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+      timer.run = null;
     };
   }
 
   /** When the next timer is due; null when none is set. */
   nextDue(): number | null {
-    return this.#next()?.due ?? null;
+    return this.#first()?.due ?? null;
   }
 
   /** Lets `ms` pass. What a timer started is given its turn before time moves on. */
   async advance(ms: number): Promise<void> {
     const end = this.#at + ms;
     await settle();
-    for (let timer = this.#next(); timer !== undefined && timer.due <= end; timer = this.#next()) {
-      this.#at = Math.max(this.#at, timer.due);
-      this.#timers = this.#timers.filter((other) => other !== timer);
-      timer.run();
-      await settle();
+    while (await this.step(end)) {
+      // All that is due until then.
     }
-    this.#at = end;
+  }
+
+  /** Goes to the next timer, at most to `end`, and runs it; false when none was due by then. */
+  async step(end: number): Promise<boolean> {
+    const timer = this.#first();
+    if (timer === undefined || timer.due > end) {
+      this.#at = Math.max(this.#at, end);
+      return false;
+    }
+    this.#at = Math.max(this.#at, timer.due);
+    this.#pop();
+    timer.run!();
+    await settle();
+    return true;
   }
 
   /** An administrator sets the wall clock; the boot clock goes on (clock_settime(2)). */
@@ -58,10 +74,39 @@ export class SimClock implements Clock {
     this.#wallOffset += ms;
   }
 
-  #next(): Timer | undefined {
-    return this.#timers.toSorted((a, b) => a.due - b.due || a.n - b.n)[0];
+  #first(): Timer | undefined {
+    while (this.#heap.length > 0 && this.#heap[0]!.run === null) this.#pop();
+    return this.#heap[0];
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let i = heap.push(timer) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (before(heap[parent]!, timer)) break;
+      heap[i] = heap[parent]!;
+      i = parent;
+    }
+    heap[i] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let i = 0;
+    for (let child = 1; child < heap.length; child = 2 * i + 1) {
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1;
+      if (before(last, heap[child]!)) break;
+      heap[i] = heap[child]!;
+      i = child;
+    }
+    heap[i] = last;
   }
 }
+
+const before = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.due && a.n < b.n);
 
 /** Everything that can run without time passing has run. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

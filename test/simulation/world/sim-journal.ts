@@ -1,6 +1,7 @@
 // Owns a disk with one journal on it. Invariant: what append() resolved for is there after a crash, a failed
-// append left nothing, and entries went through JSON, as on a real disk.
+// append left nothing, and entries went through JSON and the real journal's compaction, as on a real disk.
 
+import { Compaction } from '../../../src/adapters/journal/compaction.ts';
 import type { Entry, Fact, Receipt } from '../../../src/domain/fact.ts';
 import type { GrantId, TaskId } from '../../../src/domain/ids.ts';
 import type { Moment } from '../../../src/domain/instant.ts';
@@ -9,6 +10,7 @@ import type { Owner } from '../../../src/domain/profile.ts';
 import type { Journal, Tombstone } from '../../../src/ports/journal.ts';
 
 interface Line {
+  readonly seq: number;
   readonly boot: string;
   readonly at: number;
   readonly wallMs: number;
@@ -21,6 +23,7 @@ interface Life {
   readonly task: TaskId;
   readonly owner: Owner;
   readonly digest: string;
+  readonly acceptedWallMs: number;
   spent: boolean;
   closed: { readonly receipt: Receipt; readonly wallMs: number } | null;
 }
@@ -29,30 +32,29 @@ interface Life {
 export class SimDisk {
   /** Full or read-only: nothing can be recorded. */
   broken = false;
+  /** What is wrong with the file, if anything: a journal opened then only gives what can still be read. */
+  damaged: string | null = null;
   lines: Line[] = [];
   lives: Life[] = [];
   readonly sessions = new Map<string, number>();
+  /** Entries written so far, those that compaction has dropped included. */
+  written = 0;
 }
 
 export class SimJournal implements Journal {
+  readonly damaged: Problem | null;
   readonly #disk: SimDisk;
   readonly #boot: string;
+  readonly #compaction = new Compaction();
 
   constructor(disk: SimDisk = new SimDisk(), boot = 'boot-1') {
     this.#disk = disk;
     this.#boot = boot;
+    this.damaged = disk.damaged === null ? null : unwritable(disk.damaged);
   }
 
   async append(entries: readonly Entry[]): Promise<void> {
-    const written = entries.map(
-      ({ grant, at, wallMs, fact }): Line => ({
-        boot: this.#boot,
-        at,
-        wallMs,
-        grant,
-        fact: JSON.stringify(fact),
-      }),
-    );
+    const written = entries.map((entry) => ({ ...entry, fact: JSON.stringify(entry.fact) }));
     await Promise.resolve();
     this.#mustWork();
     const taken = new Set(this.#disk.lives.map(({ grant }) => grant));
@@ -61,19 +63,35 @@ export class SimJournal implements Journal {
       if (taken.has(grant)) throw unwritable(`${grant} is there already`);
       taken.add(grant);
     }
-    this.#disk.lines.push(...written);
-    for (const entry of entries) this.#index(entry);
+    for (const [n, entry] of entries.entries()) {
+      this.#write(entry, written[n]!.fact);
+      this.#index(entry);
+    }
+  }
+
+  #write(entry: Entry, fact: string): void {
+    const disk = this.#disk;
+    disk.written += 1;
+    const { grant, at, wallMs } = entry;
+    disk.lines.push({ seq: disk.written, boot: this.#boot, at, wallMs, grant, fact });
+    for (const pointless of this.#compaction.add(disk.written, entry)) {
+      const place = disk.lines.findLastIndex(({ seq }) => seq === pointless);
+      if (place !== -1) disk.lines.splice(place, 1);
+    }
   }
 
   #index({ grant, wallMs, fact }: Entry): void {
-    const life = () => this.#disk.lives.find((candidate) => candidate.grant === grant)!;
+    const { lives } = this.#disk;
     if (fact.type === 'grant.accepted') {
       const { task, owner, digest } = fact;
-      this.#disk.lives.push({ grant, task, owner, digest, spent: false, closed: null });
-    } else if (fact.type === 'delivery.published') life().spent = true;
-    else if (fact.type === 'grant.closed') {
-      life().closed = { receipt: JSON.parse(JSON.stringify(fact.receipt)) as Receipt, wallMs };
+      lives.push({ grant, task, owner, digest, acceptedWallMs: wallMs, spent: false, closed: null });
+      return;
     }
+    if (fact.type !== 'delivery.published' && fact.type !== 'grant.closed') return;
+    const life = lives.find((candidate) => candidate.grant === grant);
+    if (life === undefined) return;
+    if (fact.type === 'delivery.published') life.spent = true;
+    else life.closed = { receipt: JSON.parse(JSON.stringify(fact.receipt)) as Receipt, wallMs };
   }
 
   openGrants(now: Moment): ReadonlyMap<GrantId, readonly Entry[]> {
@@ -93,6 +111,7 @@ export class SimJournal implements Journal {
   }
 
   tombstone(task: TaskId): Tombstone | null {
+    if (this.damaged !== null) throw this.damaged;
     const life = this.#disk.lives.findLast(
       (candidate) => candidate.task === task && candidate.closed !== null,
     );
@@ -102,6 +121,7 @@ export class SimJournal implements Journal {
   }
 
   lives(task: TaskId): number {
+    if (this.damaged !== null) throw this.damaged;
     const numbers = this.#disk.lives
       .filter((life) => life.task === task)
       .map(({ grant }) => Number(grant.slice(grant.lastIndexOf('#') + 1)));
@@ -109,6 +129,7 @@ export class SimJournal implements Journal {
   }
 
   forget(beforeWallMs: number): void {
+    if (this.damaged !== null) return;
     this.#mustWork();
     const old = new Set(
       this.#disk.lives
@@ -117,19 +138,26 @@ export class SimJournal implements Journal {
     );
     this.#disk.lives = this.#disk.lives.filter(({ grant }) => !old.has(grant));
     this.#disk.lines = this.#disk.lines.filter(({ grant }) => !old.has(grant));
+    for (const [accessor, endsAt] of this.#disk.sessions) {
+      if (endsAt < beforeWallMs) this.#disk.sessions.delete(accessor);
+    }
   }
 
   noteSession(accessor: string, endsAtWallMs: number): void {
-    this.#mustWork();
+    if (this.damaged === null) this.#mustWork();
     this.#disk.sessions.set(accessor, Math.round(endsAtWallMs));
   }
 
-  sessionEndsAt(): number | null {
-    const ends = [...this.#disk.sessions.values()];
-    return ends.length === 0 ? null : Math.max(...ends);
+  startsSince(wallMs: number): number {
+    return this.#disk.lives.filter(({ acceptedWallMs }) => acceptedWallMs >= wallMs).length;
+  }
+
+  sessionEndsAt(accessor: string): number | null {
+    return this.#disk.sessions.get(accessor) ?? null;
   }
 
   #mustWork(): void {
+    if (this.damaged !== null) throw this.damaged;
     if (this.#disk.broken) throw unwritable('disk I/O error');
   }
 }

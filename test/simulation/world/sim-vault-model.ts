@@ -1,7 +1,8 @@
 // Owns what a Vault server holds: tokens in their tree, leases under them, the credentials that its engines
 // made. Invariant: as in Vault, a token takes its children and leases with it; while sealed nothing ends;
-// what an engine cannot take back stays a known lease.
+// what an engine cannot take back stays a known lease, tried six times and then left for good.
 
+import { unitHash } from '../../../src/domain/hash.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 
 /** What one path issues. */
@@ -19,6 +20,10 @@ export interface SimToken {
   readonly policies: readonly string[];
   /** Set for a periodic token: what each renewal gives. */
   readonly periodMs: number | null;
+  readonly meta: Readonly<Record<string, string>>;
+  /** When its request was made; it arrives later. */
+  readonly askedAt: number;
+  readonly createdAt: number;
   endsAt: number;
 }
 
@@ -29,7 +34,34 @@ export interface SimLease {
   readonly renewable: boolean;
   readonly maxEndsAt: number;
   endsAt: number;
+  /** Attempts of Vault itself to revoke it; after six it is irrevocable. */
+  attempts: number;
+  retryAt: number;
 }
+
+/** What lives in a database, or a certificate that is not revoked, whatever Vault thinks of it. */
+export interface SimCredential {
+  readonly path: string;
+  readonly accessor: string;
+  readonly task: string | null;
+  readonly issuedAt: number;
+  /** The engine's own end: PostgreSQL's VALID UNTIL, a certificate's notAfter. */
+  validUntil: number;
+}
+
+/** Why something ended: by its own time, by a request, with its token, by an administrator. */
+export type EndCause = 'expired' | 'revoked' | 'token' | 'admin' | 'forgotten';
+
+export interface Snapshot {
+  readonly takenAt: number;
+  readonly tokens: readonly SimToken[];
+  readonly leases: readonly SimLease[];
+}
+
+const MAX_ATTEMPTS = 6;
+const RETRY_BASE_MS = 10_000;
+/** PostgreSQL logins are made to last a little longer than their leases. */
+const DATABASE_MARGIN_MS = 5000;
 
 export class SimVaultModel {
   sealed = false;
@@ -37,10 +69,13 @@ export class SimVaultModel {
   readonly down = new Set<SimSecret['engine']>();
   readonly tokens = new Map<string, SimToken>();
   readonly leases = new Map<string, SimLease>();
-  /** What lives in the databases: lease id → path. Judges look here, not at the leases. */
-  readonly credentials = new Map<string, string>();
+  /** By lease id. Judges look here, not at the leases. */
+  readonly credentials = new Map<string, SimCredential>();
+  /** How leases (by id) and tokens (by accessor) ended. */
+  readonly ended = new Map<string, { readonly cause: EndCause; readonly at: number }>();
   readonly secrets: Readonly<Record<string, SimSecret>>;
   readonly #clock: Clock;
+  readonly #byValue = new Map<string, SimToken>();
   #count = 0;
 
   constructor(clock: Clock, secrets: Readonly<Record<string, SimSecret>>) {
@@ -52,72 +87,140 @@ export class SimVaultModel {
     return this.#clock.now().at;
   }
 
-  name(kind: string): string {
-    this.#count += 1;
-    return `${kind}-${this.#count}`;
-  }
-
-  /** Ends whatever is overdue; called before every look. A lease whose engine is down is tried again. */
+  /** Ends whatever is overdue; called before every look. */
   expire(): void {
     if (this.sealed) return;
-    for (const token of [...this.tokens.values()]) {
-      if (token.endsAt <= this.now) this.endToken(token.accessor);
+    const { now } = this;
+    for (const token of this.tokens.values()) {
+      if (token.endsAt <= now) this.endToken(token.accessor, 'expired');
     }
-    for (const lease of [...this.leases.values()]) {
-      if (lease.endsAt <= this.now) this.endLease(lease.id);
+    for (const lease of this.leases.values()) {
+      if (lease.endsAt <= now && lease.retryAt <= now) this.#endByItself(lease);
     }
   }
 
-  addToken(token: Omit<SimToken, 'accessor' | 'value'>): SimToken {
-    const made = { ...token, accessor: this.name('accessor'), value: this.name('hvs') };
-    this.tokens.set(made.accessor, made);
+  addToken(token: Omit<SimToken, 'accessor' | 'value' | 'createdAt'>): SimToken {
+    this.#count += 1;
+    // The value says that it is a secret: judges look for it where it must not be.
+    const made = {
+      ...token,
+      accessor: `accessor-${this.#count}`,
+      value: `hvs.CANARY-${this.#count}`,
+      createdAt: this.now,
+    };
+    this.#keep(made);
     return made;
   }
 
   tokenOf(value: string): SimToken | undefined {
-    return [...this.tokens.values()].find((token) => token.value === value);
+    return this.#byValue.get(value);
   }
 
   /** Revokes a token: at once, its children with it; its leases are due at once, whenever the engine can. */
-  endToken(accessor: string): void {
-    if (!this.tokens.delete(accessor)) return;
-    for (const token of [...this.tokens.values()]) {
-      if (token.parent === accessor) this.endToken(token.accessor);
+  endToken(accessor: string, cause: EndCause = 'revoked'): void {
+    const ending = this.tokens.get(accessor);
+    if (ending === undefined) return;
+    this.tokens.delete(accessor);
+    this.#byValue.delete(ending.value);
+    this.ended.set(accessor, { cause, at: this.now });
+    for (const token of this.tokens.values()) {
+      if (token.parent === accessor) this.endToken(token.accessor, cause === 'revoked' ? 'token' : cause);
     }
-    for (const lease of [...this.leases.values()]) {
+    for (const lease of this.leases.values()) {
       if (lease.accessor !== accessor) continue;
       lease.endsAt = Math.min(lease.endsAt, this.now);
-      this.endLease(lease.id);
+      this.#endByItself(lease, cause === 'revoked' ? 'token' : cause);
     }
   }
 
   issue(path: string, secret: SimSecret, token: SimToken): SimLease {
-    const id = `${path}/${this.name('lease')}`;
+    this.#count += 1;
     const lease = {
-      id,
+      id: `${path}/lease-${this.#count}`,
       path,
       accessor: token.accessor,
       renewable: secret.engine === 'database',
-      endsAt: this.now + secret.ttlMs,
+      endsAt: this.now + Math.min(secret.ttlMs, secret.maxTtlMs),
       maxEndsAt: this.now + secret.maxTtlMs,
+      attempts: 0,
+      retryAt: 0,
     };
-    this.leases.set(id, lease);
-    this.credentials.set(id, path);
+    this.leases.set(lease.id, lease);
+    this.credentials.set(lease.id, {
+      path,
+      accessor: token.accessor,
+      task: token.meta.task ?? null,
+      issuedAt: this.now,
+      validUntil: lease.endsAt + DATABASE_MARGIN_MS,
+    });
     return lease;
   }
 
+  /** What a renewal gives: never more than the engine's max TTL leaves. Milliseconds. */
+  renew(lease: SimLease, askedMs: number): number {
+    const ttlMs = Math.max(0, Math.min(askedMs, lease.maxEndsAt - this.now));
+    lease.endsAt = this.now + ttlMs;
+    const credential = this.credentials.get(lease.id);
+    if (credential !== undefined) credential.validUntil = lease.endsAt + DATABASE_MARGIN_MS;
+    return ttlMs;
+  }
+
   /** False when the engine could not: the lease stays. */
-  endLease(id: string): boolean {
+  endLease(id: string, cause: EndCause = 'revoked'): boolean {
     const lease = this.leases.get(id);
     if (lease === undefined) return true;
     if (this.down.has(this.secrets[lease.path]!.engine)) return false;
     this.leases.delete(id);
     this.credentials.delete(id);
+    this.ended.set(id, { cause, at: this.now });
     return true;
+  }
+
+  /** What a backup of the storage would hold. */
+  snapshot(): Snapshot {
+    return {
+      takenAt: this.now,
+      tokens: [...this.tokens.values()].map((token) => ({ ...token })),
+      leases: [...this.leases.values()].map((lease) => ({ ...lease })),
+    };
+  }
+
+  /** Restored from a snapshot: what is younger is forgotten, what was ended since is back; databases stay. */
+  restore({ tokens, leases }: Snapshot): void {
+    const kept = new Set([...tokens.map(({ accessor }) => accessor), ...leases.map(({ id }) => id)]);
+    for (const name of [...this.tokens.keys(), ...this.leases.keys()]) {
+      if (!kept.has(name)) this.ended.set(name, { cause: 'forgotten', at: this.now });
+    }
+    this.tokens.clear();
+    this.#byValue.clear();
+    this.leases.clear();
+    for (const token of tokens) this.#keep({ ...token });
+    for (const lease of leases) this.leases.set(lease.id, { ...lease, retryAt: 0 });
   }
 
   /** Restored from a snapshot that is older than these leases: Vault forgets, the database does not. */
   forgetLeases(): void {
-    this.leases.clear();
+    this.restore({ takenAt: 0, tokens: [...this.tokens.values()], leases: [] });
+  }
+
+  /** Restarted or unsealed: what was waiting for its next attempt is tried at once; irrevocable stays. */
+  restarted(): void {
+    for (const lease of this.leases.values()) if (lease.attempts < MAX_ATTEMPTS) lease.retryAt = 0;
+  }
+
+  #keep(token: SimToken): void {
+    this.tokens.set(token.accessor, token);
+    this.#byValue.set(token.value, token);
+  }
+
+  /** Vault's own attempt, with its own patience (vault/expiration.go: six tries, doubling from 10 s). */
+  #endByItself(lease: SimLease, cause: EndCause = 'expired'): void {
+    if (this.endLease(lease.id, cause)) return;
+    lease.attempts += 1;
+    const spread = 0.5 + unitHash(`${lease.id}/${lease.attempts}`);
+    lease.retryAt =
+      lease.attempts >= MAX_ATTEMPTS
+        ? Number.POSITIVE_INFINITY
+        : this.now + 2 ** lease.attempts * RETRY_BASE_MS * spread;
   }
 }

@@ -1,8 +1,8 @@
 // What the client commands print and answer, for every kind of reply of the agent.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { launch, tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';
+import { tasklease } from './command-line.ts';
+import { FakeAgent, granted, json, problem, receipt } from './fake-agent.ts';
 
 let agent: FakeAgent;
 beforeEach(async () => {
@@ -29,7 +29,7 @@ describe('start', () => {
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^task +t1\nstate +active\nprofile +report-read\ndir +\/run\/tasklease\/tasks\/t1\/current\nfiles +db\.env\ndeadline +\S+ \(in 1m1[45]s\)\nlease +db until \S+ \(in (1m|59s)\) renewable\n$/,
+      /^task +t1\nstate +active\nprofile +report-read\ndir +\/run\/tasklease\/tasks\/t1\/current\nfiles +db\.env\ngeneration +1\ndeadline +\S+ \(in 1m1[45]s\)\nlease +db until \S+ \(in (1m|59s)\) renewable\n$/,
     );
     expect(agent.seen[0]).toMatchObject({
       method: 'PUT',
@@ -63,6 +63,14 @@ describe('start', () => {
       stderr: 'tasklease: VAULT_DENIED Vault refused database/creds/x\n  next: add the path to the policy\n',
     });
   });
+});
+
+test('a refusal that passes says when to try again', async () => {
+  const body = { status: 429, code: 'CAPACITY', detail: 'full', hint: 'stop tasks that are done' };
+  agent.on('PUT /v1/tasks/*', json(429, { ...body, retryable: true, retry_after_ms: 7209 }));
+  expect((await cli('start', '--profile', 'p')).stderr).toBe(
+    'tasklease: CAPACITY full\n  next: stop tasks that are done (again in 8s)\n',
+  );
 });
 
 describe('stop', () => {
@@ -130,67 +138,6 @@ describe('status', () => {
   });
 });
 
-describe('events', () => {
-  const facts = [
-    {
-      seq: 1,
-      at: '2026-11-22T10:00:00.000Z',
-      task: 't1',
-      type: 'grant.stopping',
-      reason: 'completed',
-      detail: null,
-    },
-    { seq: 2, at: '2026-11-22T10:00:00.100Z', task: 't1', type: 'grant.closed', outcome: 'completed' },
-  ];
-  const ending =
-    (...lines: unknown[]) =>
-    (response: Parameters<ReturnType<typeof stream>>[0], seen: Parameters<ReturnType<typeof stream>>[1]) => {
-      stream(...lines)(response, seen);
-      response.end();
-    };
-
-  test('TASK prints a line a fact and ends with the task', async () => {
-    agent.on('GET /v1/tasks/*/events', ending(...facts));
-    expect(await cli('events', 't1')).toMatchObject({
-      code: 0,
-      stdout:
-        '2026-11-22T10:00:00.000Z  t1  grant.stopping  reason=completed\n2026-11-22T10:00:00.100Z  t1  grant.closed  outcome=completed\n',
-    });
-  });
-
-  test('a fact without a time starts with its task', async () => {
-    agent.on('GET /v1/tasks/*/events', ending({ task: 't1', type: 'grant.closed', outcome: 'completed' }));
-    expect(await cli('events', 't1')).toMatchObject({
-      code: 0,
-      stdout: 't1  grant.closed  outcome=completed\n',
-    });
-  });
-
-  test('--output json passes the NDJSON on as it is', async () => {
-    agent.on('GET /v1/tasks/*/events', ending(...facts));
-    const { stdout } = await cli('events', 't1', '--output', 'json');
-    expect(stdout).toBe(facts.map((fact) => `${JSON.stringify(fact)}\n`).join(''));
-  });
-
-  test('of all tasks exits 3 when the agent goes away', async () => {
-    agent.on('GET /v1/events', ending(facts[0]));
-    expect(await cli('events')).toMatchObject({
-      code: 3,
-      stderr: expect.stringContaining('the agent ended the stream'),
-    });
-  });
-
-  test('prints each fact when it comes', async () => {
-    agent.on('GET /v1/events', stream());
-    const running = launch(['events', '--socket', agent.socket]);
-    await agent.saw('GET /v1/events');
-    agent.emit(facts[0]);
-    await running.printed('grant.stopping');
-    running.child.kill('SIGTERM');
-    await running.finished;
-  });
-});
-
 describe('health', () => {
   test('exits 0 when the agent is ready', async () => {
     agent.on('GET /v1/health', json(200, { status: 'ready' }));
@@ -252,44 +199,5 @@ describe.each(['revoke-all', 'drain'])('%s', (name) => {
     expect((await cli(name, '--wait', '1s')).code).toBe(4);
     agent.on(`POST /v1/${name}`, problem(403, 'ADMIN_ONLY', 'this call is for the admin socket'));
     expect((await cli(name)).code).toBe(1);
-  });
-});
-
-describe('the agent is not reachable: exit 3, the path, the reason and the next step', () => {
-  test.each([
-    ['no socket', '/nowhere/agent.sock', 'there is no such socket', 'start the agent'],
-    ['a file that is no socket', '/etc/passwd', 'that is not a socket', 'socket.path in agent.yaml'],
-    ['a directory', '/etc', 'that is not a socket', 'TASKLEASE_SOCKET'],
-    ['a path through a file', '/etc/passwd/x', 'not a directory', '--socket'],
-    ['a path that is too long', `/${'x'.repeat(200)}`, 'bytes', 'shorter path'],
-  ])('%s', async (_what, path, why, next) => {
-    const { code, stdout, stderr } = await tasklease(['status', '--socket', path]);
-    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-    expect(stderr).toContain(`agent not reachable at ${path}: `);
-    expect(stderr).toContain(why);
-    expect(stderr.split('\n')[1]).toContain(next);
-  });
-
-  test('an agent that hangs up before it answers', async () => {
-    agent.on('GET /v1/tasks', (response) => response.destroy());
-    expect(await cli('status')).toMatchObject({
-      code: 3,
-      stderr: expect.stringContaining('closed the connection before it had answered'),
-    });
-  });
-});
-
-test('--socket wins over TASKLEASE_SOCKET', async () => {
-  agent.on('GET /v1/tasks', json(200, { tasks: [] }));
-  expect((await tasklease(['status', '--socket', agent.socket], { TASKLEASE_SOCKET: '/nowhere' })).code).toBe(
-    0,
-  );
-});
-
-test('an answer that is not the agent’s is said to be so', async () => {
-  agent.on('GET /v1/tasks', (response) => response.writeHead(500).end('<html>'));
-  expect(await cli('status')).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('not a problem document'),
   });
 });

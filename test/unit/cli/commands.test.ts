@@ -5,14 +5,17 @@ import manifest from '../../../package.json' with { type: 'json' };
 import { parse } from '../../../src/cli/args.ts';
 import { tasklease } from './command-line.ts';
 
-const ours = ['run', 'start', 'stop', 'status', 'events', 'health', 'revoke-all', 'drain'];
+const ours = [
+  ...['run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
+  ...['revoke-all', 'drain', 'abandon'],
+];
 
 test('--help lists every command of this version and exits 0', async () => {
   const { code, stdout, stderr } = await tasklease(['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const name of [...ours, 'agent', 'dev'])
     expect(stdout).toMatch(new RegExp(`^ {2}${name} {2,}\\S`, 'm'));
-  expect(stdout).not.toMatch(/explain|policy|doctor|audit|approve|abandon|extend/);
+  expect(stdout).not.toMatch(/explain|policy|doctor|audit|approve/);
 });
 
 test('--version prints the package’s version', async () => {

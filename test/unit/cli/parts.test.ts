@@ -90,6 +90,29 @@ test('a caller’s words cannot steer the terminal', () => {
   );
 });
 
+test.each([
+  [
+    { type: 'generation.opened', generation: 2, why: 'a lease is at its max TTL' },
+    'generation.opened  generation=2 why="a lease is at its max TTL"',
+  ],
+  [
+    { type: 'generation.retiring', generation: 1, due: '2026-11-22T10:00:30Z', problem: null },
+    'generation.retiring  generation=1 due=2026-11-22T10:00:30Z',
+  ],
+  [{ type: 'deadline.moved', expires_at: 'x', deadline: 'y' }, 'deadline.moved  expires_at=x deadline=y'],
+  [
+    { type: 'workload.signalled', generation: 2, signal: 'SIGHUP', delivered: true },
+    'workload.signalled  generation=2 signal=SIGHUP delivered=true',
+  ],
+  [
+    { type: 'renewal.failed', code: 'VAULT_SEALED', detail: 'Vault is sealed' },
+    'renewal.failed  code=VAULT_SEALED detail="Vault is sealed"',
+  ],
+  [{ type: 'grant.held' }, 'grant.held'],
+])('a fact is one line: %o', (told, line) => {
+  expect(fact({ seq: 4, at: 'now', task: 't', ...told })).toBe(`now  t  ${line}`);
+});
+
 test('nothing is coloured for NO_COLOR, a dumb terminal or a pipe', () => {
   expect(colourful(99, {})).toBe(false);
   expect(colourful(1, { NO_COLOR: '1' })).toBe(false);

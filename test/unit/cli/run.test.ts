@@ -1,10 +1,11 @@
-// `tasklease run`: exit codes, signals, deadlines and a lost agent, against a stand-in.
+// `tasklease run`: exit codes, signals and deadlines, against a stand-in. What happens when the agent goes away
+// is in run-away.test.ts, what does not even start in run-refused.test.ts.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { launch, node, tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';
+import { FakeAgent, granted, json, receipt } from './fake-agent.ts';
 
 let agent: FakeAgent;
 beforeEach(async () => {
@@ -106,68 +107,6 @@ describe('a good run', () => {
   });
 });
 
-describe('nothing is leased', () => {
-  test.each([
-    ['a command that is not on PATH', 'no-such-command-here', 127],
-    ['a path that does not exist', '/no/such/file', 127],
-    ['a file that is not executable', '/etc/passwd', 126],
-    ['a directory', '/etc', 126],
-  ])('for %s', async (_what, cmd, code) => {
-    const result = await run(cmd);
-    expect(result.code).toBe(code);
-    expect(result.stderr).toContain('nothing was leased');
-    expect(agent.seen).toEqual([]);
-  });
-
-  test.each([
-    ['no --', ['run', '--profile', 'p', 'npm', 'test'], 'tasklease run --profile p -- npm test'],
-    ['no command', ['run', '--profile', 'p', '--'], 'no command after --'],
-    ['no profile', ['run', '--', 'true'], 'needs a profile'],
-    ['an unknown option', ['run', '--profil', 'p', '--', 'true'], 'did you mean --profile?'],
-    ['a bad task id', ['run', '--profile', 'p', '--task', '../x', '--', 'true'], '"../x" is not a task id'],
-    [
-      'a bad duration',
-      ['run', '--profile', 'p', '--duration', 'soon', '--', 'true'],
-      '"soon" is not a duration',
-    ],
-  ])('with %s: exit 125, because CMD may exit with 2 itself', async (_what, args, words) => {
-    const { code, stderr } = await tasklease(args, { TASKLEASE_SOCKET: agent.socket });
-    expect(code).toBe(125);
-    expect(stderr).toContain(words);
-    expect(agent.seen).toEqual([]);
-  });
-});
-
-describe('tasklease failed: exit 125 and CMD is not started', () => {
-  test('when the start is refused, with the agent’s code, detail and hint; one request only', async () => {
-    agent.on('PUT /v1/tasks/*', problem(403, 'PROFILE_DENIED', 'uid 1000 may not start profile report-read'));
-    const { code, stdout, stderr } = await run('echo', 'ran');
-    expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
-    expect(stderr).toBe(
-      'tasklease: PROFILE_DENIED uid 1000 may not start profile report-read\n  next: do this instead\n',
-    );
-    expect(agent.seen).toHaveLength(1);
-  });
-
-  test('when the agent is not reachable', async () => {
-    await agent.crash();
-    const { code, stdout, stderr } = await run('echo', 'ran');
-    expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
-    expect(stderr).toContain(`agent not reachable at ${agent.socket}: there is no such socket`);
-  });
-
-  test('when the agent dies during the start', async () => {
-    agent.on('PUT /v1/tasks/*', (response) => response.destroy());
-    expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
-  });
-
-  test('when the task waits for an approval, and the task is stopped', async () => {
-    agent.on('PUT /v1/tasks/*', json(202, { task: 't1', state: 'pending_approval' }));
-    expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
-    await agent.saw('DELETE /v1/tasks/t1');
-  });
-});
-
 describe('signals', () => {
   test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT'] as const)('%s reaches CMD once', async (signal) => {
     const running = launchRun(...listener());
@@ -225,10 +164,11 @@ describe('signals', () => {
 });
 
 describe('time', () => {
-  const lasting = (expiresMs: number, deadlineMs: number) =>
-    agent.on('PUT /v1/tasks/*', (response, seen) =>
-      json(201, granted('t1', { expiresMs, deadlineMs }))(response, seen),
-    );
+  const lasting = (expiresMs: number, deadlineMs: number) => {
+    const task = granted('t1', { expiresMs, deadlineMs });
+    agent.on('PUT /v1/tasks/*', json(201, task));
+    agent.on('GET /v1/tasks/*', json(200, task));
+  };
 
   test('when the asked duration is over CMD gets SIGTERM: exit 124, whatever CMD makes of it', async () => {
     lasting(700, 20_000);
@@ -250,6 +190,26 @@ describe('time', () => {
   test('a task that is years long does not end at once', async () => {
     lasting(3e11, 3e11);
     expect((await run('sh', '-c', 'sleep 0.3; exit 5')).code).toBe(5);
+  });
+
+  test('an extended task has its new time: the old end passes unnoticed', async () => {
+    lasting(1500, 2500);
+    const running = launchRun('sh', '-c', 'echo up; sleep 3; exit 5');
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1');
+    const { expires_at, deadline } = granted('t1', { expiresMs: 60_000, deadlineMs: 75_000 });
+    agent.emit({ seq: 1, task: 't1', type: 'deadline.moved', expires_at, deadline });
+    expect(await running.finished).toMatchObject({ code: 5, stderr: '' });
+  });
+
+  test('when the new time is over CMD gets SIGTERM: exit 124', async () => {
+    lasting(20_000, 30_000);
+    const running = launchRun(...listener(0));
+    await running.printed('up');
+    await agent.saw('GET /v1/tasks/t1');
+    const { expires_at, deadline } = granted('t1', { expiresMs: 300, deadlineMs: 20_000 });
+    agent.emit({ seq: 1, task: 't1', type: 'deadline.moved', expires_at, deadline });
+    expect(await running.finished).toMatchObject({ code: 124, stdout: 'up\ngot SIGTERM\n' });
   });
 
   test('when the agent says the task expired, CMD gets SIGKILL: exit 124', async () => {
@@ -287,98 +247,5 @@ describe('the task ends before CMD does', () => {
   test('a stop between start and watch is not missed', async () => {
     agent.on('GET /v1/tasks/*', json(200, { task: 't1', state: 'closed', outcome: 'revoked' }));
     expect((await run(...listener(0))).code).toBe(125);
-  });
-});
-
-describe('the agent goes away while CMD works', () => {
-  test('and comes back with the task: CMD is not disturbed', async () => {
-    const running = launchRun(...listener(0));
-    await running.printed('up');
-    await agent.saw('GET /v1/tasks/t1/events');
-    await agent.crash();
-    agent.seen.length = 0;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    await agent.restart();
-    await agent.saw('GET /v1/tasks/t1/events');
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    running.child.kill('SIGTERM');
-    expect(await running.finished).toMatchObject({
-      code: 0,
-      stderr: expect.stringContaining('the agent is back'),
-    });
-    await agent.saw('DELETE /v1/tasks/t1');
-  });
-
-  test('and comes back without the task: CMD gets SIGTERM, exit 125', async () => {
-    const running = launchRun(...listener(0));
-    await running.printed('up');
-    await agent.saw('GET /v1/tasks/t1/events');
-    await agent.crash();
-    agent.on('GET /v1/tasks/*/events', problem(404, 'TASK_UNKNOWN', 'there is no task t1'));
-    await agent.restart();
-    expect(await running.finished).toMatchObject({
-      code: 125,
-      stderr: expect.stringContaining('t1 is lost'),
-    });
-  });
-
-  test('and stays away for 10 s: CMD gets SIGTERM, exit 125', async () => {
-    const running = launchRun(...listener(0));
-    await running.printed('up');
-    await agent.saw('GET /v1/tasks/t1/events');
-    const began = Date.now();
-    await agent.crash();
-    const { code, stderr } = await running.finished;
-    expect(code).toBe(125);
-    expect(stderr).toContain('the agent did not come back within 10 s');
-    expect(Date.now() - began).toBeGreaterThan(9_900);
-    expect(Date.now() - began).toBeLessThan(13_000);
-  });
-});
-
-describe('across pid namespaces', () => {
-  beforeEach(() => {
-    agent.on('PUT /v1/tasks/*', (response, seen) => {
-      const bind = seen.body?.bind as { pid?: number };
-      if (bind.pid === undefined) stream(granted('t1'))(response, seen);
-      else problem(400, 'SIGNAL_INVALID', 'bind.pid is refused across pid namespaces')(response, seen);
-    });
-  });
-
-  test('the task is bound to the connection, which stays open until the task is stopped', async () => {
-    let heldAtStop = -1;
-    agent.on('DELETE /v1/tasks/*', (response, seen) => {
-      heldAtStop = [...agent.open].filter((open) => open !== response).length;
-      json(200, receipt('t1'))(response, seen);
-    });
-    expect(await run('sh', '-c', 'exit 7')).toMatchObject({ code: 7, stderr: '' });
-    expect(agent.seen[1]?.body).toEqual({ profile: 'report-read', bind: { connection: true } });
-    expect(heldAtStop).toBe(1);
-  });
-
-  test('after an agent’s restart the connection is held again', async () => {
-    const running = launchRun(...listener(0));
-    await running.printed('up');
-    await agent.crash();
-    await agent.restart();
-    await agent.saw('GET /v1/tasks/t1/events?hold=true');
-    running.child.kill('SIGTERM');
-    expect((await running.finished).code).toBe(0);
-  });
-
-  test('a refusal of the second start is the one that is told', async () => {
-    agent.on('PUT /v1/tasks/*', (response, seen) => {
-      const pid = (seen.body?.bind as { pid?: number } | undefined)?.pid !== undefined;
-      problem(
-        pid ? 400 : 503,
-        pid ? 'SIGNAL_INVALID' : 'VAULT_SEALED',
-        pid ? 'bind.pid 7 is not visible' : 'Vault is sealed',
-      )(response, seen);
-    });
-    expect(await run('echo', 'ran')).toMatchObject({
-      code: 125,
-      stdout: '',
-      stderr: expect.stringContaining('VAULT_SEALED'),
-    });
   });
 });

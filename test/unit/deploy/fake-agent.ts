@@ -18,6 +18,8 @@ export type Behaviour = {
   outcome?: string;
   /** Ends a bound task's stream after this many milliseconds, as at a deadline. */
   dropAfterMs?: number;
+  /** Tells a bound task's stream after this many milliseconds that it was extended. */
+  extendAfterMs?: number;
   /** Never answers a start. */
   silent?: boolean;
 };
@@ -58,7 +60,7 @@ export class FakeAgent {
   }
 
   #startTask({ url, body }: Seen, response: ServerResponse): void {
-    const { problem, dropAfterMs, silent = false } = this.behaviour;
+    const { problem, dropAfterMs, extendAfterMs, silent = false } = this.behaviour;
     if (silent) return;
     if (problem !== undefined) {
       const { status, ...rest } = problem;
@@ -86,6 +88,10 @@ export class FakeAgent {
     response.write(`${JSON.stringify(answer)}\n`);
     this.#streams.add(response);
     response.once('close', () => this.#streams.delete(response));
+    const moved = { seq: 1, at: 'now', task, type: 'deadline.moved', deadline: 'later' };
+    if (extendAfterMs !== undefined) {
+      setTimeout(() => response.write(`${JSON.stringify(moved)}\n`), extendAfterMs);
+    }
     if (dropAfterMs !== undefined) setTimeout(() => response.end(), dropAfterMs);
   }
 

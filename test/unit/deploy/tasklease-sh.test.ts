@@ -1,33 +1,14 @@
 // Runs deploy/tasklease.sh, under every shell of this machine, against a stand-in for the agent.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeAgent } from './fake-agent.ts';
+import { shells } from './shells.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../../deploy/tasklease.sh', import.meta.url));
-
-const program = (name: string): string | undefined =>
-  (process.env.PATH ?? '')
-    .split(':')
-    .map((dir) => join(dir, name))
-    .find((path) => existsSync(path));
-/** Where sh is the same program as one of the others, it is run once. */
-const shells = [['sh'], ['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(([name], index, all) => {
-  const path = program(name!);
-  const sh = program(all[0]![0]!);
-  return path !== undefined && (index === 0 || realpathSync(path) !== realpathSync(sh!));
-});
 
 type Ended = { code: number | null; stdout: string; stderr: string };
 type Started = { child: ChildProcess; ended: Promise<Ended>; output: () => string };
@@ -245,5 +226,30 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
     const deaf = 'trap "" TERM; while :; do sleep 0.05; done';
     const end = await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sh', '-c', deaf]);
     expect(end.code).toBe(124);
+  });
+
+  test('an extended task goes on when the asked duration is over, until the agent ends it', async () => {
+    agent.behaviour = { extendAfterMs: 100 };
+    const args = [
+      'run',
+      '--profile',
+      'p',
+      '--duration',
+      '1s',
+      '--',
+      'sh',
+      '-c',
+      'sleep 2; echo done; exit 3',
+    ];
+    expect(await sh(args)).toMatchObject({ code: 3, stdout: 'done\n' });
+    agent.behaviour = { extendAfterMs: 100, dropAfterMs: 1500, outcome: 'expired' };
+    expect((await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sleep', '20'])).code).toBe(124);
+  });
+
+  test('a child names its parent', async () => {
+    await sh(['start', '--profile', 'p', '--parent', 'session-7']);
+    await sh(['run', '--profile', 'p', '--parent', 'session-7', '--', 'true']);
+    expect(agent.of('PUT').map(({ body }) => JSON.parse(body).parent)).toEqual(['session-7', 'session-7']);
+    expect((await sh(['start', '--profile', 'p', '--parent', '../x'])).code).toBe(2);
   });
 });

@@ -223,12 +223,12 @@ describe('a stop, row by row', () => {
       effects: ['checkLeases'],
     },
     {
-      when: 'stopping · renewal failed, late: looked up',
+      when: 'stopping · renewal failed, late, lease lost: on record, then looked up',
       grant: () => after(renewing(), [RENEW_MS + 1, stopRequested], erased),
       event: renewalFailed(true),
       ms: RENEW_MS + 2,
       state: 'stopping',
-      facts: [],
+      facts: ['leases.lost'],
       effects: ['checkLeases'],
     },
     ...[stopRequested, ALARM, tokenOpened, secretsRead(), published, erased, revoked].map(

@@ -3,14 +3,18 @@
 import { describe, expect, test } from 'vitest';
 import { unitHash } from '../../../src/domain/hash.ts';
 import {
-  failsAt,
+  deadAt,
   incrementSeconds,
+  lastsUntil,
   needsCut,
   outlives,
   renewAt,
+  replaceAt,
+  retryDelay,
   retryDelayMs,
 } from '../../../src/domain/lease.ts';
-import { DEADLINE_MS, instant, lease } from './samples.ts';
+import { Problem } from '../../../src/domain/problem.ts';
+import { DEADLINE_MS, instant, lease, UNREACHABLE } from './samples.ts';
 
 const deadline = instant(DEADLINE_MS);
 
@@ -21,6 +25,7 @@ describe('renewAt', () => {
     ['has no TTL', lease({ ttlMs: null, endsAt: null })],
     ['has no id', lease({ id: null })],
     ['reaches the deadline', lease({ endsAt: deadline })],
+    ['is lost', lease({ lostAt: instant(5) })],
   ])('null for a lease that %s', (_why, given) => {
     expect(renewAt(given, deadline)).toBeNull();
   });
@@ -42,16 +47,42 @@ describe('renewAt', () => {
 });
 
 describe('ends', () => {
-  test('a lease that reaches the deadline does not end the task', () => {
-    expect(failsAt(lease({ endsAt: deadline }), deadline)).toBeNull();
-    expect(failsAt(lease({ endsAt: null }), deadline)).toBeNull();
-    expect(outlives(lease({ endsAt: deadline }), deadline)).toBe(true);
+  test.each([
+    ['reaches the deadline', lease({ endsAt: deadline })],
+    ['reaches it and ends within the margin after it', lease({ endsAt: deadline + 300 })],
+    ['has no end', lease({ endsAt: null })],
+  ])('a lease that %s is never dead, replaced or the end of the task', (_why, given) => {
+    expect(outlives(given, deadline)).toBe(true);
+    expect(deadAt(given, deadline)).toBeNull();
+    expect(replaceAt(given, deadline, 30_000)).toBeNull();
+    expect(lastsUntil(given, deadline)).toBeNull();
   });
 
-  test('one that ends before does, a moment ahead, so that no reader finds a dead credential', () => {
-    const fails = failsAt(lease(), deadline)!;
-    expect(fails).toBeLessThan(instant(120_000));
-    expect(fails).toBeGreaterThanOrEqual(instant(119_000));
+  test('one that ends before counts as dead a moment ahead, so that no reader finds a dead credential', () => {
+    expect(deadAt(lease(), deadline)).toBe(instant(119_500));
+    expect(lastsUntil(lease(), deadline)).toBeNull();
+  });
+
+  test('one that Vault does not know any more is dead since that was seen, whatever its end', () => {
+    expect(deadAt(lease({ lostAt: instant(70) }), deadline)).toBe(instant(70));
+    expect(deadAt(lease({ lostAt: instant(70), endsAt: deadline }), deadline)).toBe(instant(70));
+    expect(lastsUntil(lease({ lostAt: instant(70), endsAt: deadline - 1000 }), deadline)).toBeNull();
+  });
+
+  test.each([1, 700, 1500])(
+    'one that ends %i ms before the deadline is not replaced: the task ends',
+    (early) => {
+      const given = lease({ endsAt: deadline - early });
+      expect(replaceAt(given, deadline, 30_000)).toBeNull();
+      expect(lastsUntil(given, deadline)).toBe(deadline - early - 500);
+      expect(deadAt(given, deadline)).toBeNull();
+    },
+  );
+
+  test('one that ends earlier is replaced, and does not end the task', () => {
+    const given = lease({ endsAt: deadline - 1501, renewable: false });
+    expect(replaceAt(given, deadline, 30_000)).not.toBeNull();
+    expect(lastsUntil(given, deadline)).toBeNull();
   });
 
   test('a cut is for renewable leases that are clearly longer than the task', () => {
@@ -60,6 +91,48 @@ describe('ends', () => {
     expect(needsCut(lease({ endsAt: deadline + 60_000, renewable: false }), deadline)).toBe(false);
     expect(needsCut(lease({ endsAt: deadline + 60_000, id: null }), deadline)).toBe(false);
     expect(needsCut(lease({ endsAt: null }), deadline)).toBe(false);
+  });
+});
+
+describe('replaceAt', () => {
+  /** Between which two moments a lease of 100 s is replaced, over many ids. */
+  const window = (overlapMs: number): readonly [number, number] => {
+    const given = (i: number) => lease({ id: `a/${i}`, endsAt: instant(100_000), renewable: false });
+    const dues = Array.from(
+      { length: 300 },
+      (_, i) => replaceAt(given(i), deadline, overlapMs)! - instant(0),
+    );
+    return [Math.min(...dues), Math.max(...dues)];
+  };
+
+  test.each([
+    ['the overlap', 20_000, 80_000, 84_000],
+    ['a tenth of its life where the overlap is shorter', 0, 90_000, 92_000],
+    ['three tenths of its life at most', 90_000, 70_000, 76_000],
+  ])(
+    'what renewals cannot prolong: early by %s, with a fifth of that as spread',
+    (_what, overlap, from, to) => {
+      const [first, last] = window(overlap);
+      expect(first).toBeGreaterThanOrEqual(from);
+      expect(last).toBeLessThanOrEqual(to);
+      expect(last - first).toBeGreaterThan((to - from) / 2);
+    },
+  );
+
+  test('what they can: at 85 % of its last TTL, when they have failed until then', () => {
+    const given = lease({ renewedAt: instant(100_000), endsAt: instant(220_000) });
+    expect(replaceAt(given, deadline, 30_000)).toBe(instant(202_000));
+    expect(replaceAt(given, deadline, 30_000)!).toBeGreaterThan(renewAt(given, deadline)!);
+  });
+
+  test('a capped lease counts as one that they cannot', () => {
+    const given = lease({ capped: true, renewedAt: instant(60_000), endsAt: instant(120_000) });
+    expect(replaceAt(given, deadline, 10_000)!).toBeGreaterThanOrEqual(instant(108_000));
+  });
+
+  test('a certificate without a lease has an end too', () => {
+    const given = lease({ id: null, renewable: false, revocable: false });
+    expect(replaceAt(given, deadline, 30_000)!).toBeLessThan(instant(120_000));
   });
 });
 
@@ -83,6 +156,17 @@ describe('retryDelayMs', () => {
     expect(slowest(3)).toBeLessThanOrEqual(1000);
     expect(slowest(50)).toBeLessThanOrEqual(15_000);
     expect(slowest(50)).toBeGreaterThan(14_000);
+  });
+});
+
+describe('retryDelay', () => {
+  const asked = (retryAfterMs: number) => new Problem('VAULT_UNREACHABLE', 'busy', { retryAfterMs });
+  test('as Vault asks, a minute at most', () => {
+    expect(retryDelay('a', asked(7000), 9)).toBe(7000);
+    expect(retryDelay('a', asked(86_400_000), 1)).toBe(60_000);
+  });
+  test('else with jitter', () => {
+    expect(retryDelay('a', UNREACHABLE, 4)).toBe(retryDelayMs('a', 4));
   });
 });
 

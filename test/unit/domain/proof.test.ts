@@ -142,10 +142,14 @@ describe('outcomes', () => {
     expect(outcome(active(leaseIssued({ ttl_ms: 3_600_000 })), 615_000)).toBe('expired');
   });
 
-  test('a lease that ends before the deadline and cannot be renewed: expired, with the reason', () => {
-    const { next, facts } = decide(active(leaseIssued({ renewable: false })), { type: 'alarm' }, at(119_500));
+  test('a lease that ends right before the deadline and cannot be renewed: expired, with the reason', () => {
+    const lease = leaseIssued({ ttl_ms: 614_000, renewable: false });
+    const { next, facts } = decide(active(lease), { type: 'alarm' }, at(613_500));
     expect(next.outcome).toBe('expired');
-    expect(facts[0]).toMatchObject({ type: 'grant.stopping', detail: expect.stringContaining('db') });
+    expect(facts[0]).toMatchObject({
+      type: 'grant.stopping',
+      detail: expect.stringContaining('cannot be renewed'),
+    });
   });
 
   test('a bound process that is gone: lost', () => {

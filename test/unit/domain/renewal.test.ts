@@ -10,10 +10,11 @@ import { active, after, at, DEADLINE_MS, instant, leaseIssued, UNREACHABLE } fro
 
 const ID = 'database/creds/report/abc';
 const ALARM: GrantEvent = { type: 'alarm' };
-const renewed = (ttlMs: number): GrantEvent => ({
+/** As answered to a renewal that was asked for at `askedMs`. */
+const renewed = (ttlMs: number, askedMs = 80_000): GrantEvent => ({
   type: 'renewed',
   n: 1,
-  results: [{ id: ID, ttlMs, renewable: true }],
+  results: [{ id: ID, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
 });
 const failed = (problem: Problem = UNREACHABLE): GrantEvent => ({
   type: 'renewed',
@@ -28,26 +29,41 @@ describe('renewals', () => {
   });
 
   test('never ask for time past the deadline', () => {
-    const ms = DEADLINE_MS - 50_000;
-    const grant = after(active(), [80_000, ALARM], [80_000, renewed(ms - 80_000 + 20_000)]);
-    expect(decide(grant, ALARM, at(ms)).effects).toEqual([
-      { type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 50 }] },
-    ]);
+    let grant = active();
+    const asked: (readonly [number, number])[] = [];
+    for (let ms = 0; ms < DEADLINE_MS; ms += 1000) {
+      const { next, effects } = decide(grant, ALARM, at(ms));
+      grant = next;
+      for (const effect of effects) {
+        if (effect.type !== 'renewLeases') throw new Error(`nothing but renewals is due, not ${effect.type}`);
+        const { incrementSeconds } = effect.leases[0]!;
+        asked.push([ms, incrementSeconds]);
+        grant = decide(grant, renewed(incrementSeconds * 1000, ms), at(ms)).next;
+      }
+    }
+    expect(asked.length).toBeGreaterThan(6);
+    for (const [ms, seconds] of asked) expect(ms + (seconds - 1) * 1000).toBeLessThan(DEADLINE_MS);
+    expect(asked.at(-1)![1]).toBeLessThan(120);
   });
 
   test('believe only what was granted', () => {
     const grant = after(active(), [80_000, ALARM], [80_100, renewed(90_000)]);
     expect(grant.generations[0]!.leases[0]).toMatchObject({
       ttlMs: 90_000,
-      endsAt: instant(170_100),
+      endsAt: instant(170_000),
       renewedAt: instant(80_100),
     });
   });
 
-  test('a grant of less than asked is capped, and is not asked for again', () => {
+  test('a grant of less than asked is capped: not asked for again, but replaced in time', () => {
     const grant = after(active(), [80_000, ALARM], [80_100, renewed(60_000)]);
     expect(grant.generations[0]!.leases[0]!.capped).toBe(true);
-    expect(dueAt(grant)).toBe(instant(80_100 + 60_000 - 500));
+    // The end, less the overlap of 30 s and up to a fifth of that as spread.
+    expect(dueAt(grant)).toBeGreaterThanOrEqual(instant(140_000 - 30_000));
+    expect(dueAt(grant)).toBeLessThanOrEqual(instant(140_000 - 24_000));
+    const { facts, effects } = decide(grant, ALARM, at(116_000));
+    expect(facts.map(({ type }) => type)).toEqual(['generation.opened']);
+    expect(effects).toEqual([{ type: 'openToken', n: 2 }]);
   });
 
   test('only the leases that are due are renewed', () => {
@@ -73,7 +89,7 @@ describe('renewals', () => {
           type: 'renewed',
           n: 1,
           results: [
-            { id: ID, ttlMs: 120_000, renewable: true },
+            { id: ID, ttlMs: 120_000, endsAt: instant(200_000), renewable: true },
             { id: 'b/1', problem: UNREACHABLE, lost: false },
           ],
         },
@@ -81,7 +97,7 @@ describe('renewals', () => {
     );
     expect(grant.state).toBe('degraded');
     expect(grant.generations[0]!.leases.map(({ endsAt }) => endsAt)).toEqual([
-      instant(200_010),
+      instant(200_000),
       instant(120_000),
     ]);
   });
@@ -103,7 +119,7 @@ describe('cutting leases to the deadline', () => {
   });
 
   test('then only the deadline is left', () => {
-    const grant = after(long(), [50, ALARM], [60, renewed(615_000)]);
+    const grant = after(long(), [50, ALARM], [60, renewed(615_000, 50)]);
     expect(dueAt(grant)).toBe(instant(DEADLINE_MS));
     expect(grant.generations[0]!.leases[0]!.capped).toBe(false);
   });
@@ -116,6 +132,6 @@ describe('cutting leases to the deadline', () => {
     const grant = after(long(), [50, ALARM], [60, failed()]);
     const again = decide(grant, ALARM, at(60 + 15_000));
     expect(again.effects.map(({ type }) => type)).toEqual(['renewLeases']);
-    expect(decide(again.next, renewed(600_000), at(15_100)).next.state).toBe('active');
+    expect(decide(again.next, renewed(600_000, 15_060), at(15_100)).next.state).toBe('active');
   });
 });

@@ -5,7 +5,26 @@ import { expect, test } from 'vitest';
 import { decide } from '../../../src/domain/decide.ts';
 import type { Grant } from '../../../src/domain/grant.ts';
 import type { GrantEvent } from '../../../src/domain/grant-event.ts';
-import { active, after, at, checked, DENIED, leaseIssued, stopRequested, UNREACHABLE } from './samples.ts';
+import type { Plan } from '../../../src/domain/task-spec.ts';
+import {
+  type Accepted,
+  active,
+  activeAs,
+  after,
+  at,
+  checked,
+  DEADLINE_MS,
+  DENIED,
+  instant,
+  leaseIssued,
+  PLAN,
+  publishedOf,
+  SESSION,
+  secretsReadOf,
+  stopRequested,
+  tokenOpenedOf,
+  UNREACHABLE,
+} from './samples.ts';
 
 export interface Row {
   readonly when: string;
@@ -29,10 +48,11 @@ export const KV = leaseIssued({
   revocable: false,
   path: 'secret/data/app',
 });
-export const renewedTo = (ttlMs: number): GrantEvent => ({
+/** @param askedMs when it was asked for: what Vault granted counts from then */
+export const renewedTo = (ttlMs: number, askedMs = RENEW_MS, n = 1): GrantEvent => ({
   type: 'renewed',
-  n: 1,
-  results: [{ id: ID, ttlMs, renewable: true }],
+  n,
+  results: [{ id: ID, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
 });
 export const renewalFailed = (lost = false): GrantEvent => ({
   type: 'renewed',
@@ -44,12 +64,51 @@ export const erased: GrantEvent = { type: 'erased' };
 export const eraseFailed: GrantEvent = { type: 'eraseFailed', problem: UNREACHABLE };
 export const revoked: GrantEvent = { type: 'revoked', n: 1 };
 export const revocationFailed: GrantEvent = { type: 'revocationFailed', n: 1, problem: UNREACHABLE };
-export const tokenFailed = (unknown: boolean): GrantEvent => ({
+export const tokenFailed = (unknown: boolean, n = 1): GrantEvent => ({
   type: 'tokenFailed',
-  n: 1,
+  n,
   problem: UNREACHABLE,
   unknown,
 });
+
+export const generationErased = (n = 1): GrantEvent => ({ type: 'generationErased', n });
+export const publishFailed = (n = 1): GrantEvent => ({ type: 'publishFailed', n, problem: DENIED });
+export const planChanged = (overrides: Partial<Plan> = {}, latestMs = DEADLINE_MS): GrantEvent => ({
+  type: 'planChanged',
+  plan: { ...PLAN, ...overrides },
+  latestDeadline: instant(latestMs),
+});
+export const NARROWER: Partial<Plan> = { policies: ['tasklease-report-less'] };
+export const sessionEnded = (dead: boolean, session = SESSION): GrantEvent => ({
+  type: 'sessionEnded',
+  session,
+  dead,
+});
+export const extendRequested = (byMs: number, notAfterMs = 10 * DEADLINE_MS): GrantEvent => ({
+  type: 'extendRequested',
+  byMs,
+  notAfter: instant(notAfterMs),
+});
+export const abandonRequested: GrantEvent = { type: 'abandonRequested', reason: 'engine deleted', uid: 0 };
+/** Taken over from an earlier agent. @param verdict what its profile says by now, whether its session is renewed */
+export const adoptedWith = (
+  verdict: { plan?: Partial<Plan>; held?: boolean; latestMs?: number } = {},
+): GrantEvent => ({
+  type: 'recovered',
+  verdict: {
+    adopted: true,
+    plan: { ...PLAN, ...verdict.plan },
+    latestDeadline: instant(verdict.latestMs ?? DEADLINE_MS),
+    held: verdict.held ?? true,
+  },
+});
+export const adopted = adoptedWith();
+export const notAdopted: GrantEvent = {
+  type: 'recovered',
+  verdict: { adopted: false, why: 'its files are not as they were' },
+};
+export const held: GrantEvent = { type: 'held' };
+export const signalled = (n = 2): GrantEvent => ({ type: 'signalled', n, signal: 'SIGHUP', delivered: true });
 
 export const RENEW_MS = 80_000;
 export const renewing = () => after(active(), [RENEW_MS, ALARM]);
@@ -59,6 +118,42 @@ export const checking = () => after(erasing(), erased);
 export const revoking = () => after(checking(), checked());
 export const waiting = () => after(revoking(), revocationFailed);
 export const closed = () => after(revoking(), revoked);
+
+/** A lease of 2 minutes that cannot be renewed is due to be replaced by now; the one that follows it lasts. */
+export const ROTATE_MS = 97_000;
+/** The overlap of the sample plan is over. */
+export const RETIRE_MS = ROTATE_MS + 30_001;
+export const NEXT_ID = 'database/creds/report/def';
+export const NEXT = leaseIssued({ id: NEXT_ID, ttl_ms: DEADLINE_MS - ROTATE_MS }, ROTATE_MS);
+export const raisingToken = (overrides: Partial<Accepted> = {}) =>
+  after(activeAs(overrides, FIXED), [ROTATE_MS, ALARM]);
+export const raisingSecrets = (overrides: Partial<Accepted> = {}) =>
+  after(raisingToken(overrides), [ROTATE_MS, tokenOpenedOf(2)]);
+export const raisingFiles = (overrides: Partial<Accepted> = {}) =>
+  after(raisingSecrets(overrides), [ROTATE_MS, secretsReadOf(2, [NEXT])]);
+/** Two generations: the second in use, the first to go. */
+export const rotated = (overrides: Partial<Accepted> = {}) =>
+  after(raisingFiles(overrides), [ROTATE_MS, publishedOf(2)]);
+export const retiring = () => after(rotated(), [RETIRE_MS, ALARM]);
+export const retiringChecked = () => after(retiring(), [RETIRE_MS, generationErased()], checked());
+
+/** The lease ended and nothing has replaced it: the secrets of the next generation are being read. */
+export const STALE_MS = 119_500;
+export const stale = () => after(raisingSecrets(), [STALE_MS, ALARM]);
+export const WITHDRAW_MS = STALE_MS + 700;
+export const withdrawing = () => after(stale(), [WITHDRAW_MS, ALARM]);
+export const withdrawn = () => after(withdrawing(), [WITHDRAW_MS, erased]);
+
+/** A row in one line, for tables that go through many states. */
+export const row = (
+  when: string,
+  grant: () => Grant,
+  event: GrantEvent,
+  ms: number,
+  state: Grant['state'],
+  facts: readonly string[] = [],
+  effects: readonly string[] = [],
+): Row => ({ when, grant, event, ms, state, facts, effects });
 
 /** One test a row. */
 export const checkRows = (rows: readonly Row[]): void =>

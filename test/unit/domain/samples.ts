@@ -8,7 +8,7 @@ import type { GrantEvent } from '../../../src/domain/grant-event.ts';
 import type { ProfileName, TaskId } from '../../../src/domain/ids.ts';
 import { grantId } from '../../../src/domain/ids.ts';
 import type { Instant, Moment } from '../../../src/domain/instant.ts';
-import { rfc3339 } from '../../../src/domain/instant.ts';
+import { instantOf, rfc3339 } from '../../../src/domain/instant.ts';
 import type { Lease } from '../../../src/domain/lease.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import type { Profile } from '../../../src/domain/profile.ts';
@@ -44,9 +44,13 @@ export const PLAN: Plan = {
     },
   ],
   reader: { uid: 1000, gid: 1000 },
+  overlapMs: 30_000,
+  extend: false,
 };
 
-export const ACCEPTED: Extract<Fact, { type: 'grant.accepted' }> = {
+export type Accepted = Extract<Fact, { type: 'grant.accepted' }>;
+
+export const ACCEPTED: Accepted = {
   type: 'grant.accepted',
   task: TASK,
   profile: PROFILE,
@@ -54,10 +58,15 @@ export const ACCEPTED: Extract<Fact, { type: 'grant.accepted' }> = {
   event: { type: 'pull_request', id: 'acme/shop#412' },
   bind: null,
   owner: { uid: 1000, gid: 1000 },
+  groups: [],
+  admin: false,
+  bound: null,
+  parent: null,
   digest: 'a'.repeat(64),
   plan: PLAN,
   expires_at: time(DURATION_MS),
   deadline: time(DEADLINE_MS),
+  latest_deadline: time(DEADLINE_MS),
 };
 
 /** A lease as issued at `issuedMs`; by default one that must be renewed: 2 minutes, the task has 10. */
@@ -89,6 +98,7 @@ export const lease = (overrides: Partial<Lease> = {}): Lease => ({
   revocable: true,
   capped: false,
   known: false,
+  lostAt: null,
   proof: null,
   endedAt: null,
   ...overrides,
@@ -97,18 +107,34 @@ export const lease = (overrides: Partial<Lease> = {}): Lease => ({
 export const DENIED = new Problem('VAULT_DENIED', 'Vault refused database/creds/report');
 export const UNREACHABLE = new Problem('VAULT_UNREACHABLE', 'Vault cannot be reached');
 
-export const tokenOpened: GrantEvent = {
+export const SESSION = 'session-a';
+export const tokenOpenedOf = (n: number, session = SESSION): GrantEvent => ({
   type: 'tokenOpened',
-  n: 1,
-  accessor: 'acc-1',
+  n,
+  accessor: `acc-${n}`,
+  session,
   endsAt: instant(DEADLINE_MS),
+});
+export const secretsReadOf = (
+  n: number,
+  leases: readonly IssuedLease[],
+  problem: Problem | null = null,
+  lost: readonly { secret: string; path: string }[] = [],
+): GrantEvent => ({ type: 'secretsRead', n, askedAt: askedAt(leases), leases, lost, problem });
+/** When these leases were asked for, by their end and their TTL. */
+const askedAt = (leases: readonly IssuedLease[]): Instant => {
+  const ending = leases.find(({ ends_at }) => ends_at !== null);
+  return ending === undefined ? instant(0) : instantOf(ending.ends_at!, at(0)) - ending.ttl_ms!;
 };
+export const publishedOf = (n: number): GrantEvent => ({ type: 'published', n, files: ['db.json'] });
+
+export const tokenOpened: GrantEvent = tokenOpenedOf(1);
 export const secretsRead = (
   leases: readonly IssuedLease[] = [leaseIssued()],
   problem: Problem | null = null,
   lost: readonly { secret: string; path: string }[] = [],
-): GrantEvent => ({ type: 'secretsRead', n: 1, leases, lost, problem });
-export const published: GrantEvent = { type: 'published', n: 1, files: ['db.json'] };
+): GrantEvent => secretsReadOf(1, leases, problem, lost);
+export const published: GrantEvent = publishedOf(1);
 export const stopRequested: GrantEvent = { type: 'stopRequested', reason: 'completed' };
 export const checked = (
   known: readonly string[] = ['database/creds/report/abc'],
@@ -130,11 +156,20 @@ export function after(
   return next;
 }
 
-export const accepted = (): Grant => open(GRANT, ACCEPTED, ANSWER_WITHIN_MS, at(0)).next;
+export const accepted = (overrides: Partial<Accepted> = {}): Grant =>
+  open(GRANT, { ...ACCEPTED, ...overrides }, ANSWER_WITHIN_MS, at(0)).next;
 export const holdingToken = (): Grant => after(accepted(), tokenOpened);
 export const publishing = (...leases: readonly IssuedLease[]): Grant =>
   after(holdingToken(), secretsRead(leases.length === 0 ? [leaseIssued()] : leases));
 export const active = (...leases: readonly IssuedLease[]): Grant => after(publishing(...leases), published);
+/** As active, of a task that was accepted with something else. */
+export const activeAs = (overrides: Partial<Accepted>, ...leases: readonly IssuedLease[]): Grant =>
+  after(
+    accepted(overrides),
+    tokenOpened,
+    secretsRead(leases.length === 0 ? [leaseIssued()] : leases),
+    published,
+  );
 
 export const profile = (overrides: Partial<Profile> = {}): Profile => ({
   name: PROFILE,
@@ -142,9 +177,11 @@ export const profile = (overrides: Partial<Profile> = {}): Profile => ({
   allow: { uids: [1000], gids: [] },
   event: { required: false, types: [] },
   params: { env: { enum: ['staging', 'prod'], optional: false } },
-  ttl: { defaultMs: DURATION_MS, maxMs: 3_600_000, graceMs: GRACE_MS },
+  ttl: { defaultMs: DURATION_MS, maxMs: 3_600_000, graceMs: GRACE_MS, extend: false },
   policies: ['tasklease-report-read'],
   bind: 'optional',
+  children: [],
+  overlapMs: 30_000,
   secrets: [
     {
       name: 'db',

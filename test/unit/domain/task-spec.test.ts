@@ -166,7 +166,7 @@ describe('the plan', () => {
     expect(plan.policies).toEqual(['tasklease-report-read']);
   });
 
-  test('request bodies are filled in, at any depth; what is no text stays as it is', () => {
+  test('request bodies are filled in, at any depth, but for the TTL; what is no text stays as it is', () => {
     const secrets = [
       {
         name: 'tls',
@@ -183,7 +183,7 @@ describe('the plan', () => {
     ] as const;
     expect(start({}, { secrets }).plan.asks[0]!.body).toEqual({
       common_name: 'build-81.report.internal',
-      ttl: '615s',
+      ttl: '{{task.ttl}}',
       n: 3,
       deep: [{ p: 'report-read' }],
     });

@@ -6,7 +6,7 @@ import type { Fact } from '../../../src/domain/fact.ts';
 import { grantId, type TaskId } from '../../../src/domain/ids.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import { FactStream, type PublicFact } from '../../../src/engine/fact-stream.ts';
-import { ACCEPTED } from '../domain/samples.ts';
+import { ACCEPTED, PLAN } from '../domain/samples.ts';
 
 const task = 'build-81' as TaskId;
 const wallMs = Date.UTC(2026, 10, 22, 10);
@@ -35,10 +35,18 @@ const lease = {
 };
 
 test.each<[Fact, Record<string, unknown>]>([
-  [{ type: 'generation.opened', n: 2 }, { generation: 2 }],
+  [
+    {
+      type: 'generation.opened',
+      n: 2,
+      why: 'the profile was changed',
+      plan: { ...PLAN, policies: [CANARY] },
+    },
+    { generation: 2, why: 'the profile was changed' },
+  ],
   [{ type: 'token.lost', n: 1 }, { generation: 1 }],
   [
-    { type: 'token.opened', n: 1, accessor: CANARY, ends_at: lease.ends_at },
+    { type: 'token.opened', n: 1, accessor: CANARY, session: CANARY, ends_at: lease.ends_at },
     { generation: 1, ends_at: lease.ends_at },
   ],
   [
@@ -80,6 +88,36 @@ test.each<[Fact, Record<string, unknown>]>([
     { type: 'grant.stopping', reason: 'lost', detail: 'the process ended' },
     { reason: 'lost', detail: 'the process ended' },
   ],
+  [
+    { type: 'leases.lost', n: 1, ids: [lease.id] },
+    { generation: 1, leases: 1 },
+  ],
+  [
+    { type: 'generation.retiring', n: 1, due: lease.ends_at, problem: null },
+    { generation: 1, due: lease.ends_at },
+  ],
+  [
+    { type: 'generation.retiring', n: 2, due: lease.ends_at, problem },
+    { generation: 2, due: lease.ends_at, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+  ],
+  [
+    { type: 'files.withdrawn', n: 1, detail: 'the credential in them ended' },
+    { generation: 1, detail: 'the credential in them ended' },
+  ],
+  [
+    { type: 'deadline.moved', expires_at: 'a', deadline: 'b', latest_deadline: 'c' },
+    { expires_at: 'a', deadline: 'b' },
+  ],
+  [{ type: 'grant.held' }, {}],
+  [{ type: 'grant.adopted' }, {}],
+  [
+    { type: 'workload.signalled', n: 2, signal: 'SIGHUP', delivered: false },
+    { generation: 2, signal: 'SIGHUP', delivered: false },
+  ],
+  [
+    { type: 'revocation.abandoned', reason: 'engine deleted', uid: 0 },
+    { reason: 'engine deleted', uid: 0 },
+  ],
   [{ type: 'files.erased', erased_at: lease.ends_at }, { erased_at: lease.ends_at }],
   [
     { type: 'leases.known', n: 1, known: [lease.id], gone: [{ id: CANARY, proof: 'unproved' }] },
@@ -99,7 +137,7 @@ test('grant.accepted tells profile, event and times, neither params nor owner no
   const heard = told(ACCEPTED);
   expect(heard).toMatchObject({ type: 'grant.accepted', deadline: expect.any(String) });
   expect(Object.keys(heard).toSorted()).toEqual(
-    ['at', 'task', 'type', 'profile', 'event', 'expires_at', 'deadline'].toSorted(),
+    ['at', 'task', 'type', 'profile', 'event', 'expires_at', 'deadline', 'parent'].toSorted(),
   );
 });
 
@@ -108,12 +146,12 @@ test('every listener hears every fact in order, with its owner, until it stops',
   const first: [unknown, number][] = [];
   const second: [unknown, number][] = [];
   const stop = stream.listen(({ generation }, owner) => first.push([generation, owner]));
-  stream.tell(task, 1000, entry({ type: 'generation.opened', n: 1 }));
+  stream.tell(task, 1000, entry({ type: 'token.lost', n: 1 }));
   stream.listen(({ generation }, owner) => second.push([generation, owner]));
-  stream.tell(task, 1001, entry({ type: 'generation.opened', n: 2 }));
+  stream.tell(task, 1001, entry({ type: 'token.lost', n: 2 }));
   stop();
   stop();
-  stream.tell(task, 1002, entry({ type: 'generation.opened', n: 3 }));
+  stream.tell(task, 1002, entry({ type: 'token.lost', n: 3 }));
   expect(first).toEqual([
     [1, 1000],
     [2, 1001],

@@ -1,6 +1,6 @@
 // Owns the promises of admission: who is over a limit is told when to come back, and starts refill evenly.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Problem } from '../../../src/domain/problem.ts';
 import { Limits } from '../../../src/engine/limits.ts';
 
@@ -62,4 +62,38 @@ test('a refusal for too many tasks costs no start', () => {
   const limits = new Limits({ tasks: 1, tasksPerUid: 1, startsPerMinute: 1 });
   for (let n = 0; n < 50; n += 1) expect(refusal(() => limits.admit(0, 1, 1))).not.toBeNull();
   expect(refusal(() => limits.admit(0, 0, 0))).toBeNull();
+});
+
+describe('starts that an agent before this one admitted', () => {
+  const admitted = (limits: Limits, at: number): number => {
+    let count = 0;
+    while (count < 1000 && refusal(() => limits.admit(at, 0, 0)) === null) count += 1;
+    return count;
+  };
+  const limited = () => new Limits({ tasks: 100, tasksPerUid: 100, startsPerMinute: 60 });
+
+  test('count: a crash loop cannot flood Vault', () => {
+    const limits = limited();
+    limits.carryOver(50, 1000);
+    expect(admitted(limits, 1000)).toBe(10);
+  });
+
+  test('more than a minute holds leave nothing, and no debt', () => {
+    const limits = limited();
+    limits.carryOver(5000, 1000);
+    expect(refusal(() => limits.admit(1000, 0, 0))).toMatchObject({ code: 'CAPACITY', retryAfterMs: 1000 });
+    expect(admitted(limits, 2000)).toBe(1);
+  });
+
+  test('are refilled from the restart on, not from the first start after it', () => {
+    const limits = limited();
+    limits.carryOver(60, 1000);
+    expect(admitted(limits, 31_000)).toBe(30);
+  });
+
+  test('none: a minute of them may start', () => {
+    const limits = limited();
+    limits.carryOver(0, 1000);
+    expect(admitted(limits, 1000)).toBe(60);
+  });
 });

@@ -120,6 +120,15 @@ tasks: []
     expect(faultOf({ ...MINIMAL, metrics: { listen } })).toBe('no fault');
   });
 
+  test('on_exit: keep', () => {
+    expect(agentConfig.parse({ ...MINIMAL, on_exit: 'keep' }).on_exit).toBe('keep');
+  });
+
+  test('a task of the configuration may be bound to a cgroup, and be a child', () => {
+    const task = { id: 'b', profile: 'p', parent: 'a', bind: { cgroup: '/system.slice/b.service' } };
+    expect(agentConfig.parse({ ...MINIMAL, tasks: [task] }).tasks).toEqual([task]);
+  });
+
   test('a task of the configuration is kept as it was written', () => {
     const task = { id: 'boot', profile: 'report-read', duration: '15m', params: { env: 'prod' } };
     expect(agentConfig.parse({ ...MINIMAL, tasks: [task] }).tasks).toEqual([task]);
@@ -194,7 +203,16 @@ describe('faults', () => {
     ['a directory that climbs', { ...MINIMAL, state_dir: '/var/../etc' }, 'state_dir must not contain ".."'],
     ['no tasks at all', { ...MINIMAL, limits: { tasks: 0 } }, /^limits\.tasks /],
     ['half a start', { ...MINIMAL, limits: { starts_per_minute: 0.5 } }, /^limits\.starts_per_minute /],
-    ['keep', { ...MINIMAL, on_exit: 'keep' }, /^on_exit must be revoke; keep .* not in this version/],
+    [
+      'another end',
+      { ...MINIMAL, on_exit: 'leave' },
+      'on_exit must be revoke (stop every task) or keep (leave them for the next agent)',
+    ],
+    [
+      'a task that binds a connection',
+      { ...MINIMAL, tasks: [{ id: 'a', profile: 'a', bind: { connection: true } }] },
+      'tasks.0.bind has no connection to bind: leave it out, or bind a pid or a cgroup',
+    ],
     ['a port alone', { ...MINIMAL, metrics: { listen: '9464' } }, /^metrics\.listen must be host:port/],
     [
       'a port too high',

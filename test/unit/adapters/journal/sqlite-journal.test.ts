@@ -1,7 +1,7 @@
-// Owns what is SQLite's own in the journal: what survives close and reopen, how batches fail as a whole, and
-// what a broken file says. The promises of the port itself are in test/contract/journal.test.ts.
+// Owns what is SQLite's own in the journal: what survives close and reopen, and how batches fail as a whole. The
+// promises of the port itself are in test/contract/journal.test.ts.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -50,8 +50,8 @@ const receipt = (task: string): Receipt => ({
 });
 
 const LIFE: readonly Fact[] = [
-  { type: 'generation.opened', n: 1 },
-  { type: 'token.opened', n: 1, accessor: 'acc', ends_at: time(1) },
+  { type: 'generation.opened', n: 1, why: null, plan: null },
+  { type: 'token.opened', n: 1, accessor: 'acc', session: 'acc-s', ends_at: time(1) },
   { type: 'leases.issued', n: 1, leases: [leaseIssued()], lost: [] },
   { type: 'delivery.published', n: 1, files: ['db.json'] },
   { type: 'grant.stopping', reason: 'completed', detail: null },
@@ -148,25 +148,6 @@ test('a closed grant leaves its receipt and its open row goes, across a reopen',
     digest: ACCEPTED.digest,
     spent: true,
   });
-});
-
-test('a session is remembered across a reopen, and noting it again moves its end', () => {
-  journal.noteSession('acc-1', 1000.4);
-  journal.noteSession('acc-2', 500);
-  reopen();
-  expect(journal.sessionEndsAt()).toBe(1000);
-  journal.noteSession('acc-1', 2000);
-  reopen();
-  expect(journal.sessionEndsAt()).toBe(2000);
-});
-
-test('a file that is no database is refused by name and left as it was', () => {
-  const foreign = join(dir, 'foreign.db');
-  writeFileSync(foreign, 'not a database, but somebody needs it'.repeat(100));
-  expect(() => openJournal(foreign, 'boot-1')).toThrow(
-    expect.objectContaining({ code: 'JOURNAL_UNWRITABLE', message: expect.stringContaining(foreign) }),
-  );
-  expect(readFileSync(foreign, 'utf8')).toContain('somebody needs it');
 });
 
 test('the file is in WAL mode, so that readers and a kill -9 find it whole', () => {

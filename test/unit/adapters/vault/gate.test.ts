@@ -213,3 +213,32 @@ describe('the end of a request', () => {
     expect(inside).toHaveLength(PLACES);
   });
 });
+
+describe('pace', () => {
+  test('ten thousand renewals that are due at once reach Vault at 500 a second, not all at once', async () => {
+    let nowMs = 0;
+    const gate = new Gate(PLACES, { now: () => nowMs, after: () => {} });
+    let asked = 0;
+    for (let i = 0; i < 10_000; i += 1) {
+      void gate.through(URGENCY.renew, `lane-${i % 8}`, async () => {
+        asked += 1;
+      });
+    }
+    await settle();
+    expect(asked).toBe(64);
+    for (nowMs = 1; nowMs <= 1000; nowMs += 1) await gate.through(URGENCY.revoke, 'other', async () => {});
+    // Each request that leaves lets the next one in, when its time has come.
+    expect(asked).toBeGreaterThan(64);
+    expect(asked).toBeLessThanOrEqual(64 + 500);
+  });
+
+  test('renewals out of pace hold up neither revocations nor starts', async () => {
+    const gate = new Gate(PLACES, { now: () => 0, after: () => {} });
+    for (let i = 0; i < 200; i += 1) void gate.through(URGENCY.renew, `lane-${i}`, async () => {});
+    const through = async (urgency: Urgency) => gate.through(urgency, 'other', async () => 'through');
+    await expect(Promise.all([through(URGENCY.revoke), through(URGENCY.start)])).resolves.toEqual([
+      'through',
+      'through',
+    ]);
+  });
+});

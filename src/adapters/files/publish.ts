@@ -1,0 +1,146 @@
+// Owns the writing of one generation. Invariant: `current` changes by one rename, and only once everything
+// behind it is whole; owner and mode settle before a name becomes visible; what fails leaves nothing, however
+// far it came, and touches nothing of another generation.
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { Problem } from '../../domain/problem.ts';
+import type { Publication } from '../../ports/files.ts';
+import { renameExchange } from '../native/linux.ts';
+import { type Access, accessFor, type Powers } from './access.ts';
+import { MANIFEST, type Manifest, manifestBytes } from './manifest.ts';
+import { remove } from './remove.ts';
+import { render } from './render.ts';
+import { draftOf, generationOf, linkOf, shown } from './task-directory.ts';
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+
+/** Blocking: nothing else of this process runs between the first file and the rename. Returns the file names. */
+export function publish(dir: string, publication: Publication, powers: Powers): readonly string[] {
+  const { task, n, reader } = publication;
+  const access = accessFor(reader, publication.readerGroups, powers);
+  letPass(dir, publication, access, powers);
+  const home = join(dir, task);
+  const draft = draftOf(home, n);
+  const passage = forOthers(publication, access) ? 0o751 : 0o750;
+  makeDirectory(home, access, passage);
+  // What a publication that was cut off has left.
+  remove(draft);
+  fs.mkdirSync(draft, { mode: 0o700 });
+  const files = write(draft, publication, access, powers);
+  writeWhole(join(draft, MANIFEST), manifestBytes({ task, generation: n, files }), access, access.fileMode);
+  settleDirectory(draft, access, passage);
+  show(home, n, draft);
+  return files.map(({ file }) => file);
+}
+
+/** Undoes what a failed publication has made; the generation that is shown stays. */
+export function discard(dir: string, { task, n }: Publication): void {
+  const home = join(dir, task);
+  remove(draftOf(home, n));
+  remove(linkOf(home, n));
+  if (shown(home) !== n) remove(generationOf(home, n));
+  try {
+    fs.rmdirSync(home);
+  } catch {
+    // It holds another generation, or was never made.
+  }
+}
+
+function write(
+  draft: string,
+  { deliveries, mode }: Publication,
+  access: Access,
+  powers: Powers,
+): Manifest['files'] {
+  const files: Manifest['files'][number][] = [];
+  for (const { secret, data, files: rules } of deliveries) {
+    for (const rule of rules) {
+      const bytes = render(secret, rule, data);
+      try {
+        const own = rule.owner === undefined ? access : accessFor(rule.owner, [], powers);
+        writeWhole(join(draft, rule.name), bytes, own, rule.mode ?? mode ?? own.fileMode);
+      } finally {
+        bytes.fill(0);
+      }
+      files.push({ file: rule.name, secret, format: rule.format, bytes: bytes.length });
+    }
+  }
+  return files;
+}
+
+function show(home: string, n: number, draft: string): void {
+  const generation = generationOf(home, n);
+  if (shown(home) === n) {
+    // Readers are in it: both change places in one step, renameat2(2).
+    renameExchange(draft, generation);
+    remove(draft);
+    return;
+  }
+  remove(generation);
+  fs.renameSync(draft, generation);
+  turn(home, n);
+}
+
+/** Turns `current` to a generation that is whole. */
+export function turn(home: string, n: number): void {
+  const link = linkOf(home, n);
+  remove(link);
+  fs.symlinkSync(`gen-${n}`, link);
+  fs.renameSync(link, join(home, 'current'));
+}
+
+/**
+ * The reader has to pass through the secrets directory. One that the agent made inside a volume root is
+ * 0750 and given to the first reader's group; any other is the operator's to open.
+ */
+function letPass(dir: string, { reader, readerGroups }: Publication, access: Access, powers: Powers): void {
+  if (reader.uid === powers.uid || reader.uid === 0) return;
+  const { mode, gid } = fs.statSync(dir);
+  if ((mode & 0o001) !== 0) return;
+  if ((mode & 0o010) !== 0 && [reader.gid, ...readerGroups].includes(gid)) return;
+  if ((mode & 0o777) === 0o750 && gid === process.getegid!() && access.gid !== -1) {
+    fs.chownSync(dir, -1, access.gid);
+    return;
+  }
+  throw new Problem('DELIVERY_FAILED', `uid ${reader.uid} cannot pass through ${dir}`, {
+    hint: `chmod 0711 ${dir}, or give it a group that both share`,
+  });
+}
+
+/** Some file is meant for more than the reader and its group: then others must reach it by name. */
+const forOthers = ({ deliveries, mode }: Publication, access: Access): boolean =>
+  deliveries
+    .flatMap(({ files }) => files)
+    .some(
+      (rule) =>
+        ((rule.mode ?? mode ?? 0) & 0o007) !== 0 ||
+        (rule.owner !== undefined && rule.owner.gid !== access.gid),
+    );
+
+function makeDirectory(path: string, access: Access, mode: number): void {
+  try {
+    fs.mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  settleDirectory(path, access, mode);
+}
+
+function settleDirectory(path: string, access: Access, mode: number): void {
+  if (access.gid !== -1) fs.chownSync(path, -1, access.gid);
+  fs.chmodSync(path, mode);
+}
+
+/** A full tmpfs leaves a truncated file: the size is checked before anything points at it. */
+function writeWhole(path: string, bytes: Buffer, access: Access, mode: number): void {
+  const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done);
+    if (fs.fstatSync(fd).size !== bytes.length) throw new Error('the file was truncated');
+    fs.fchmodSync(fd, mode);
+    if (access.uid !== -1 || access.gid !== -1) fs.fchownSync(fd, access.uid, access.gid);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

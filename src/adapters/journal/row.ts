@@ -1,0 +1,37 @@
+// Owns how an entry is written down. Invariant: a row that was changed since, by one bit, is told from one that
+// was not, because its checksum is over all of its columns.
+
+import { crc32 } from 'node:zlib';
+import type { Entry, Fact } from '../../domain/fact.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Moment } from '../../domain/instant.ts';
+import { asWrittenNow } from './version-0.ts';
+
+export interface EntryRow {
+  readonly boot: string;
+  readonly at: number;
+  readonly wall_ms: number;
+  readonly grant_id: string;
+  readonly fact: string;
+  /** Null where it was written before there were checksums. */
+  readonly sum: number | null;
+}
+
+export const checksum = (...columns: readonly unknown[]): number => crc32(columns.join('\n'));
+
+export function rowOf({ at, wallMs, grant, fact }: Entry, boot: string): EntryRow {
+  const json = JSON.stringify(fact);
+  const sum = checksum(boot, at, wallMs, grant, json);
+  return { boot, at, wall_ms: wallMs, grant_id: grant, fact: json, sum };
+}
+
+export const isWhole = ({ boot, at, wall_ms, grant_id, fact, sum }: EntryRow): boolean =>
+  sum === null || sum === checksum(boot, at, wall_ms, grant_id, fact);
+
+/** `now` carries instants of another boot over by the wall clock. */
+export function entryOf(row: EntryRow, bootId: string, now: Moment): Entry {
+  const at = row.boot === bootId ? row.at : Math.round(row.wall_ms - now.wallMs + now.at);
+  const fact = JSON.parse(row.fact) as Fact;
+  const { grant_id: grant, wall_ms: wallMs, sum } = row;
+  return { grant: grant as GrantId, at, wallMs, fact: sum === null ? asWrittenNow(fact) : fact };
+}

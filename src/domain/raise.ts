@@ -1,0 +1,75 @@
+// Owns how a generation is raised: a token of its own, the secrets, the files. Invariant: the accessor is on
+// record before the token is used, the leases before the files are written; a generation that fails half way
+// is retired, never left.
+
+import type { Generation, Grant } from './grant.ts';
+import { current } from './grant.ts';
+import type { Instant } from './instant.ts';
+import { needsCut, retryDelay } from './lease.ts';
+import type { Problem } from './problem.ts';
+import type { Step } from './step.ts';
+
+/** Leases longer than the task are cut this long after it became active, so that no start or short task waits. */
+export const CUT_DELAY_MS = 50;
+/** Who opened a file right before a rotation shall be able to read and use it, whatever the overlap. */
+const LEAST_OVERLAP_MS = 1000;
+
+/** `why` is null for the first generation of a grant. */
+export function raise(step: Step, why: string | null): void {
+  const { pending, opened } = step.grant;
+  const n = opened + 1;
+  step.record({ type: 'generation.opened', n, why, plan: pending.plan });
+  step.pending({ raising: 'token', raisingFor: why, wanted: null, plan: null, rotateAt: null });
+  step.ask({ type: 'openToken', n });
+}
+
+/** The files of generation `n` are there: it is the one in use from now on, and the one before is to go. */
+export function took(step: Step, n: number, files: readonly string[]): void {
+  const { grant, now } = step;
+  const before = current(grant);
+  const { plan, bind, deadline } = grant;
+  step.record({ type: 'delivery.published', n, files });
+  if (before !== null) supersede(step, before, now.at + Math.max(plan.overlapMs, LEAST_OVERLAP_MS));
+  const { leases } = current(step.grant)!;
+  step.pending({
+    raising: null,
+    raisingFor: null,
+    answerBy: null,
+    rotations: 0,
+    // However short its leases are, a task rotates once a second at most.
+    rotateAt: now.at + LEAST_OVERLAP_MS,
+    attempts: 0,
+    retryAt: null,
+    staleAt: null,
+    erasedAt: null,
+    eraseAttempts: 0,
+    eraseRetryAt: null,
+    cutAt: leases.some((lease) => needsCut(lease, deadline)) ? now.at + CUT_DELAY_MS : null,
+  });
+  if (before === null || plan.onChange === undefined || bind === null || !('pid' in bind)) return;
+  step.ask({ type: 'signal', n, signal: plan.onChange });
+}
+
+/** Another generation could not be raised: what came of it is retired, and it is tried again. */
+export function gaveUp(step: Step, n: number, problem: Problem): void {
+  const { grant, now } = step;
+  const rotations = grant.pending.rotations + 1;
+  step.record({ type: 'generation.retiring', n, due: step.time(now.at), problem: problem.body() });
+  step.pending({
+    raising: null,
+    raisingFor: null,
+    wanted: grant.pending.wanted ?? grant.pending.raisingFor,
+    rotations,
+    rotateAt: now.at + retryDelay(`${grant.id}/rotate`, problem, rotations),
+  });
+}
+
+/** To be revoked at `due`, unless that was to happen earlier already. */
+export function supersede(step: Step, { n, retireAt }: Generation, due: Instant): void {
+  if (retireAt !== null && retireAt <= due) return;
+  step.record({ type: 'generation.retiring', n, due: step.time(due), problem: null });
+}
+
+/** True while generation `n` is the one that is being raised, and wanted. */
+export const isRaising = ({ pending, opened, state }: Grant, n: number): boolean =>
+  pending.raising !== null && opened === n && state !== 'stopping' && state !== 'closed';

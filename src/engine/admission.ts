@@ -1,0 +1,167 @@
+// Owns the way from a start signal to a living grant: idempotence, spent ids, limits, profile, parent, binding.
+// Invariant: nothing is leased for a start that is refused here, and nothing is left of it.
+
+import { asChild } from '../domain/child.ts';
+import { open } from '../domain/decide.ts';
+import { grantId, type TaskId } from '../domain/ids.ts';
+import type { Moment } from '../domain/instant.ts';
+import { rfc3339 } from '../domain/instant.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Profile } from '../domain/profile.ts';
+import { authorise, type Caller, type Settled, type StartSignal, settle } from '../domain/task-spec.ts';
+import type { Bindings } from './bindings.ts';
+import type { GrantActor } from './grant-actor.ts';
+import { type GrantBook, owns } from './grant-book.ts';
+import type { Limits } from './limits.ts';
+import type { Ports } from './ports.ts';
+import type { ProfileBook } from './profile-book.ts';
+import { answered, drainingProblem } from './start-answer.ts';
+
+export interface Started {
+  readonly actor: GrantActor;
+  /** False when the same start had been made before. */
+  readonly fresh: boolean;
+}
+
+export interface AdmissionOptions {
+  readonly ports: Ports;
+  readonly book: GrantBook;
+  readonly bindings: Bindings;
+  readonly profiles: ProfileBook;
+  readonly limits: Limits;
+  /** A start that is not answered within this time is refused. Milliseconds. */
+  readonly answerWithinMs: number;
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  draining = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts a task, or finds the same start made before; resolves when its files are there.
+   * @param digest SHA-256 of the canonical body, for telling the same start from another
+   * @param again true for tasks of the configuration, which start anew with every agent
+   * @throws Problem any that the contract lists for a start; then nothing is left of it
+   */
+  async start(
+    task: TaskId,
+    signal: StartSignal,
+    digest: string,
+    caller: Caller,
+    again = false,
+  ): Promise<Started> {
+    const { book, ports, profiles, limits, answerWithinMs } = this.#options;
+    const living = book.get(task);
+    if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
+    if (this.draining) throw drainingProblem();
+    if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
+    const profile = profiles.get(signal.profile);
+    authorise(profile, caller);
+    const now = ports.clock.now();
+    const settled = this.#underParent(signal, profile, caller, settle(task, profile, signal, caller, now));
+    limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
+    const id = grantId(task, ports.journal.lives(task) + 1);
+    const bound = this.#options.bindings.bind(task, signal.bind, caller, () =>
+      book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
+    );
+    const accepted = acceptedFact(task, signal, digest, caller, settled, bound, now);
+    const decision = open(id, accepted, answerWithinMs, now);
+    const actor = book.add(decision.next);
+    try {
+      await actor.begin(decision, now);
+    } catch (error) {
+      // A repeat of this start, or a stop, may be waiting for it already.
+      actor.fail(Problem.of(error));
+      book.remove(actor);
+      throw error;
+    }
+    // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
+    if (signal.parent !== undefined && !this.#lives(signal.parent)) {
+      actor.send({
+        type: 'stopRequested',
+        reason: 'revoked',
+        detail: `its parent ${signal.parent} was stopped`,
+      });
+    }
+    await this.#answered(actor);
+    return { actor, fresh: true };
+  }
+
+  #underParent({ parent }: StartSignal, profile: Profile, caller: Caller, settled: Settled): Settled {
+    if (parent === undefined) return settled;
+    const above = this.#options.book.find(parent, caller);
+    if (above === null) {
+      throw new Problem('TASK_UNKNOWN', `there is no living task ${parent} of yours to be the parent`, {
+        hint: 'list your tasks with GET /v1/tasks',
+      });
+    }
+    return asChild(above.grant, this.#options.profiles.get(above.grant.profile), profile, settled);
+  }
+
+  #lives(task: TaskId): boolean {
+    const state = this.#options.book.get(task)?.grant.state;
+    return state === 'active' || state === 'degraded';
+  }
+
+  async #same(actor: GrantActor, digest: string, caller: Caller, again: boolean): Promise<GrantActor> {
+    const { grant } = actor;
+    if (!owns(caller, grant.owner.uid) || grant.digest !== digest) {
+      throw new Problem('TASK_CONFLICT', `task id ${grant.task} is taken by another start`, {
+        hint: 'choose another task id, or send the very same body to get the same grant',
+      });
+    }
+    if (grant.state === 'stopping') {
+      if (grant.wasActive) throw spent(grant.task, 'it is stopping', again);
+      throw new Problem('TASK_SPENT', `the failed start of ${grant.task} is still being cleaned up`, {
+        retryable: true,
+        retryAfterMs: 1000,
+        hint: 'try again in a moment',
+      });
+    }
+    if (grant.state === 'closed') throw spent(grant.task, 'it is closed');
+    await this.#answered(actor);
+    return actor;
+  }
+
+  #answered(actor: GrantActor): Promise<void> {
+    return answered(actor, this.#options.ports.clock, () => this.draining);
+  }
+}
+
+const acceptedFact = (
+  task: TaskId,
+  signal: StartSignal,
+  digest: string,
+  caller: Caller,
+  settled: Settled,
+  bound: string | null,
+  now: Moment,
+) =>
+  ({
+    type: 'grant.accepted',
+    task,
+    profile: signal.profile,
+    params: settled.params,
+    event: signal.event ?? null,
+    bind: signal.bind ?? null,
+    owner: { uid: caller.uid, gid: caller.gid },
+    groups: caller.groups,
+    admin: caller.admin,
+    bound,
+    parent: signal.parent ?? null,
+    digest,
+    plan: settled.plan,
+    expires_at: rfc3339(settled.expiresAt, now),
+    deadline: rfc3339(settled.deadline, now),
+    latest_deadline: rfc3339(settled.latestDeadline, now),
+  }) as const;
+
+export const spent = (task: TaskId, why: string, retryable = false): Problem =>
+  new Problem('TASK_SPENT', `task id ${task} has been used: ${why}`, {
+    retryable,
+    hint: 'choose a new task id; ids are remembered for 7 days',
+  });

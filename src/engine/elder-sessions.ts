@@ -1,0 +1,133 @@
+// Owns the session tokens that outlive a process: the one in use, and those of agents before this one while
+// tasks hang under them. Invariant: a session is kept before it is used, renewed while something hangs under it,
+// and forgotten only once it is revoked or dead.
+
+import type { Instant } from '../domain/instant.ts';
+import type { KeptSession } from '../ports/session-store.ts';
+import { VaultFailure } from '../ports/vault.ts';
+import type { Ports } from './ports.ts';
+
+export type SessionPorts = Pick<Ports, 'clock' | 'vault' | 'journal' | 'sessionStore' | 'telemetry'>;
+
+/** A session token, parent of task tokens. */
+export interface Session extends KeptSession {
+  endsAt: Instant;
+}
+
+export class ElderSessions {
+  readonly #ports: SessionPorts;
+  /** A session ended: its children end with it. */
+  readonly #onLost: (session: Session) => void;
+  #current: Session | null = null;
+  /** Newest first. */
+  #elders: readonly Session[] = [];
+
+  constructor(ports: SessionPorts, onLost: (session: Session) => void) {
+    this.#ports = ports;
+    this.#onLost = onLost;
+  }
+
+  load(leashMs: number): void {
+    const { clock, journal, sessionStore } = this.#ports;
+    const now = clock.now();
+    const found = sessionStore.load().map(({ accessor, token }) => {
+      const noted = journal.sessionEndsAt(accessor);
+      return { accessor, token, endsAt: noted === null ? now.at + leashMs : noted - now.wallMs + now.at };
+    });
+    // One whose time is over has taken everything under it along: nothing is to be taken over by it.
+    this.#elders = found.filter(({ endsAt }) => endsAt > now.at);
+  }
+
+  /** The newest of them, if any: where no login can be had, it may be the way in. */
+  newest(): Session | null {
+    return this.#elders[0] ?? null;
+  }
+
+  holds(accessor: string): boolean {
+    return this.#elders.some((elder) => elder.accessor === accessor);
+  }
+
+  /** The session in use from now on, or none; one taken over is no longer an elder. */
+  use(session: Session | null): void {
+    this.#current = session;
+    this.#elders = this.#elders.filter((elder) => elder !== session);
+    this.#save();
+  }
+
+  /** Renews each; one that Vault refuses twice, or whose time is over, is lost. Never throws. */
+  async renewAll(): Promise<void> {
+    await Promise.all(this.#elders.map((elder) => this.#renew(elder)));
+  }
+
+  async #renew(elder: Session): Promise<void> {
+    const { clock, vault } = this.#ports;
+    try {
+      const asked = clock.now().at;
+      this.note(elder, asked + (await vault.renewSession(elder.token)));
+    } catch (error) {
+      if (!isOver(elder, clock) && !(await isRefused(this.#ports, elder, error))) return;
+      if (!this.#elders.includes(elder)) return;
+      this.#elders = this.#elders.filter((other) => other !== elder);
+      this.#save();
+      this.#onLost(elder);
+      elder.token[Symbol.dispose]();
+    }
+  }
+
+  /** Ends those that nothing hangs under, and with them tokens whose making nobody saw end. */
+  async closeUnused(inUse: (accessor: string) => boolean): Promise<void> {
+    const unused = this.#elders.filter(({ accessor }) => !inUse(accessor));
+    if (unused.length === 0) return;
+    this.#elders = this.#elders.filter((elder) => !unused.includes(elder));
+    await Promise.all(
+      unused.map(({ token }) =>
+        this.#ports.vault.closeSession(token).catch(() => {
+          this.#ports.telemetry.log('debug', 'an old session ends by its leash');
+        }),
+      ),
+    );
+    this.#save();
+    for (const { token } of unused) token[Symbol.dispose]();
+  }
+
+  /** On record, so that a later agent knows until when tokens under it can have lived. */
+  note(session: Session, endsAt: Instant): void {
+    session.endsAt = endsAt;
+    const now = this.#ports.clock.now();
+    try {
+      this.#ports.journal.noteSession(session.accessor, now.wallMs + (endsAt - now.at));
+    } catch (error) {
+      this.#ports.telemetry.log('warn', 'the session could not be noted', {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** Without it a later agent logs in anew, and this session ends by its leash. */
+  #save(): void {
+    try {
+      const current = this.#current === null ? [] : [this.#current];
+      this.#ports.sessionStore.save([...current, ...this.#elders]);
+    } catch (error) {
+      this.#ports.telemetry.log('warn', 'the session token could not be kept for a restart', {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}
+
+/** Twice the same 403: one odd answer of something in between must not end every task. */
+export async function isRefused(
+  { vault }: Pick<Ports, 'vault'>,
+  { token }: KeptSession,
+  error: unknown,
+): Promise<boolean> {
+  if (!(error instanceof VaultFailure) || !error.forbidden) return false;
+  return vault.renewSession(token).then(
+    () => false,
+    (again: unknown) => again instanceof VaultFailure && again.forbidden,
+  );
+}
+
+/** Nobody renewed it in time: by now Vault has ended it, or will as soon as it can. */
+export const isOver = ({ endsAt }: Session, clock: Ports['clock']): boolean => endsAt <= clock.now().at;

@@ -1,0 +1,103 @@
+// Owns what an agent does with the tasks of the one before it, before anybody can call. Invariant: a task is taken
+// over only when its process, deadline, profile and files are found in order; of any other the files are gone
+// and its end is under way.
+
+import type { Entry } from '../domain/fact.ts';
+import type { Grant } from '../domain/grant.ts';
+import { current, works } from '../domain/grant.ts';
+import type { Verdict } from '../domain/grant-event.ts';
+import { fold } from '../domain/grant-fold.ts';
+import { Problem } from '../domain/problem.ts';
+import { refit } from '../domain/refit.ts';
+import type { Bindings } from './bindings.ts';
+import type { GrantActor } from './grant-actor.ts';
+import type { GrantBook } from './grant-book.ts';
+import type { Ports } from './ports.ts';
+import type { ProfileBook } from './profile-book.ts';
+import type { VaultSession } from './vault-session.ts';
+
+export interface RecoveryDeps {
+  readonly ports: Ports;
+  readonly book: GrantBook;
+  readonly bindings: Bindings;
+  readonly profiles: ProfileBook;
+  readonly session: VaultSession;
+}
+
+/** Resolves when the files of every task that was not taken over are gone. */
+export async function recover(deps: RecoveryDeps): Promise<void> {
+  const { book, ports } = deps;
+  const now = ports.clock.now();
+  const retired: GrantActor[] = [];
+  const kept = new Set<string>();
+  for (const entries of ports.journal.openGrants(now).values()) {
+    const grant = folded(entries, ports);
+    if (grant === null || grant.state === 'closed') continue;
+    const verdict = await judge(grant, kept, deps);
+    const actor = book.add(grant);
+    if (verdict.adopted) kept.add(grant.task);
+    else retired.push(actor);
+    actor.send({ type: 'recovered', verdict });
+  }
+  for (const { grant } of book.actors()) {
+    // A parent that ended while its children were judged did not know them yet.
+    const above = grant.parent === null ? null : book.get(grant.parent);
+    if (above === null || (above !== undefined && works(above.grant))) continue;
+    const detail = `its parent ${grant.parent} was stopped`;
+    book.send(grant.task, { type: 'stopRequested', reason: 'revoked', detail });
+  }
+  if (kept.size > 0)
+    ports.telemetry.log('info', 'took tasks over from an earlier agent', { count: kept.size });
+  if (retired.length > 0)
+    ports.telemetry.log('info', 'ending tasks of an earlier agent', { count: retired.length });
+  const strays = await ports.files.sweep(kept);
+  if (strays.length > 0) {
+    ports.telemetry.log('warn', 'removed files that an earlier agent left', { count: strays.length });
+  }
+  const settled = (actor: GrantActor) =>
+    actor.until(({ pending }) => pending.erasedAt !== null || pending.eraseRetryAt !== null);
+  await Promise.all(retired.map(settled));
+}
+
+function folded(entries: readonly Entry[], { telemetry }: Ports): Grant | null {
+  try {
+    return fold(entries);
+  } catch (error) {
+    // Its token hangs under a session of an agent before this one, which ends once nothing known is under it.
+    const reason = error instanceof Error ? error.message : String(error);
+    telemetry.log('error', 'a grant in the journal is damaged', { grant: entries[0]?.grant, reason });
+    return null;
+  }
+}
+
+/** What a task that is taken over is told first, or why it is not. */
+async function judge(
+  grant: Grant,
+  kept: ReadonlySet<string>,
+  { ports, book, bindings, profiles, session }: RecoveryDeps,
+): Promise<Verdict> {
+  const { task, profile, parent, bind, bound, deadline } = grant;
+  const inUse = current(grant);
+  if (ports.journal.damaged !== null) return retire('the journal is damaged');
+  if (!works(grant) || inUse === null) return retire('the agent was restarted while it started or stopped');
+  if (deadline <= ports.clock.now().at) return retire('its deadline passed while no agent ran');
+  const sessionEndsAt = session.endOf(inUse.session ?? '');
+  if (sessionEndsAt !== null && sessionEndsAt <= ports.clock.now().at) {
+    return retire('no agent ran for longer than the leash');
+  }
+  if (grant.withdrawn) return retire('its files had been withdrawn');
+  if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
+  try {
+    const news = refit(grant, profiles.get(profile));
+    if (!(await ports.files.restore(task, inUse.n, inUse.files)))
+      return retire('its files are not as they were');
+    bindings.rebind(task, bind, bound, () =>
+      book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
+    );
+    return { adopted: true, ...news, held: session.holds(inUse.session ?? '') };
+  } catch (error) {
+    return retire(Problem.of(error).message);
+  }
+}
+
+const retire = (why: string): Verdict => ({ adopted: false, why });

@@ -1,0 +1,94 @@
+// Owns what Vault is asked at the end of a generation. Invariant: leases first and synchronously, the token second,
+// the look-up last; nothing but Vault's own "unknown" counts as gone.
+
+import type { Grant } from '../domain/grant.ts';
+import type { Effect, GrantEvent } from '../domain/grant-event.ts';
+import { retryDelayMs } from '../domain/lease.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Secret } from '../domain/secret.ts';
+import { VaultFailure } from '../ports/vault.ts';
+import { throwSlowest, understand } from './failures.ts';
+import type { Ports } from './ports.ts';
+import type { VaultSession } from './vault-session.ts';
+
+const RELEASE_ATTEMPTS = 20;
+
+export class Revoker {
+  readonly #ports: Ports;
+  readonly #session: VaultSession;
+
+  constructor(ports: Ports, session: VaultSession) {
+    this.#ports = ports;
+    this.#session = session;
+  }
+
+  async check(effect: Extract<Effect, { type: 'checkLeases' }>, grant: Grant): Promise<GrantEvent> {
+    try {
+      const session = await this.#session.token();
+      const looks = await Promise.allSettled(
+        effect.ids.map((id) => this.#ports.vault.lookupLease(session, id)),
+      );
+      const known = throwSlowest(looks);
+      return {
+        type: 'leasesChecked',
+        n: effect.n,
+        known: effect.ids.filter((_, i) => known[i]),
+        gone: effect.ids.filter((_, i) => !known[i]),
+        parentEndsAt: this.#session.endOf(grant.generations.find(({ n }) => n === effect.n)?.session ?? ''),
+      };
+    } catch (error) {
+      return { type: 'revocationFailed', n: effect.n, problem: understand(error, this.#session).problem };
+    }
+  }
+
+  /** Leases first and synchronously, the token second (its own revocation is lazy), the look-up last. */
+  async revoke(effect: Extract<Effect, { type: 'revoke' }>): Promise<GrantEvent> {
+    const { n, ids, accessor } = effect;
+    const { vault } = this.#ports;
+    try {
+      const session = await this.#session.token();
+      // All are tried, even when one fails: no lease waits for another's database.
+      const revoked = await Promise.allSettled(ids.map((id) => vault.revokeLease(session, id)));
+      throwSlowest(revoked);
+      await vault.revokeToken(session, accessor);
+      const looks = [...ids.map((id) => vault.lookupLease(session, id)), this.#tokenLives(session, accessor)];
+      const left = throwSlowest(await Promise.allSettled(looks));
+      if (!left.includes(true)) return { type: 'revoked', n };
+      const problem = new Problem(
+        'VAULT_CONTRACT',
+        'Vault still knows a lease or token that it said it revoked',
+        {
+          hint: 'the agent asks again; look at the log of Vault',
+        },
+      );
+      return { type: 'revocationFailed', n, problem };
+    } catch (error) {
+      return { type: 'revocationFailed', n, problem: understand(error, this.#session).problem };
+    }
+  }
+
+  /** Nobody waits for the outcome: the proof was given up. Tried for some minutes all the same. */
+  async release(accessor: string): Promise<GrantEvent> {
+    const { clock, telemetry, vault } = this.#ports;
+    for (let attempt = 1; attempt <= RELEASE_ATTEMPTS; attempt += 1) {
+      try {
+        await vault.revokeToken(await this.#session.token(), accessor);
+        return { type: 'alarm' };
+      } catch {
+        await new Promise<void>((resolve) => clock.after(retryDelayMs(accessor, attempt), resolve));
+      }
+    }
+    telemetry.log('warn', 'the token of an abandoned revocation ends by its TTL or the leash');
+    return { type: 'alarm' };
+  }
+
+  /** A session that may not look tokens up has to believe the answer to the revocation. */
+  async #tokenLives(session: Secret, accessor: string): Promise<boolean> {
+    try {
+      return await this.#ports.vault.lookupToken(session, accessor);
+    } catch (error) {
+      if (error instanceof VaultFailure && error.forbidden) return false;
+      throw error;
+    }
+  }
+}

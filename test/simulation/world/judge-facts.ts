@@ -1,0 +1,144 @@
+// Owns the judgement of every fact as it becomes durable: receipts are honest, ends have their reason, ids are
+// spent once, at most two generations live.
+
+import type { Entry } from '../../../src/domain/fact.ts';
+import { taskOver } from './judge-leaks.ts';
+import type { LedgerGrant } from './ledger.ts';
+import type { World } from './world.ts';
+
+/** PostgreSQL logins are valid a little longer than their leases, and Vault counts whole seconds. */
+const NATURAL_MS = 8000;
+/** A task ends with its last lease when that ends this close to its deadline. */
+const LAST_MS = 2100;
+
+export function judgeFacts(world: World, { grant: id, fact }: Entry): void {
+  const grant = world.ledger.grants.get(id);
+  if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
+  switch (fact.type) {
+    case 'grant.accepted':
+      return judgeChild(world, grant);
+    case 'leases.known':
+      return judgeProofs(world, grant, fact.n, fact.gone);
+    case 'generation.proved':
+      return judgeProofs(world, grant, fact.n, fact.leases);
+    case 'generation.opened': {
+      const living = [...grant.generations.values()].filter(({ proved }) => !proved);
+      if (living.length > 2) world.blame(`${living.length} generations of ${grant.task} live`);
+      if (grant.stoppingAt !== null) world.blame(`a generation of ${grant.task} is opened after its stop`);
+      return;
+    }
+    case 'delivery.published':
+      if ((world.ledger.granted.get(grant.task)?.size ?? 0) > 1)
+        world.blame(`${grant.task} is granted twice`);
+      if (grant.stoppingAt !== null) world.blame(`${grant.task} becomes active after its stop is on record`);
+      return;
+    case 'deadline.moved':
+      if (grant.deadline > grant.latestDeadline + 5) world.blame(`${grant.task} is extended past its max`);
+      return;
+    case 'grant.stopping':
+      return judgeReason(world, grant, fact.reason, fact.detail);
+    case 'grant.refused':
+      return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
+    default:
+  }
+}
+
+/** A child is one of those that its parent's profile lists, and never lives longer. */
+function judgeChild(world: World, grant: LedgerGrant): void {
+  if (grant.parent === null) return;
+  const parent = world.ledger.byTask.get(grant.parent);
+  if (parent === undefined || parent.stoppingAt !== null) {
+    return world.blame(`${grant.task} is the child of ${grant.parent}, which does not live`);
+  }
+  const outlives = grant.deadline > parent.deadline + 5 || grant.latestDeadline > parent.latestDeadline + 5;
+  if (outlives) world.blame(`${grant.task} may outlive its parent`);
+  const allowed = world
+    .versions(parent.profile, world.at)
+    .some(({ children }) => (children as readonly string[]).includes(grant.profile));
+  if (!allowed) world.blame(`${grant.parent} may have no child of profile ${grant.profile}`);
+}
+
+/** "revoked" only when it is gone; "unproved" only when nothing better can be known. */
+function judgeProofs(
+  world: World,
+  grant: LedgerGrant,
+  n: number,
+  proofs: readonly { readonly id: string; readonly proof: string }[],
+): void {
+  for (const { id, proof } of proofs) {
+    const credential = world.model.credentials.get(id);
+    const ended = world.model.ended.get(id);
+    const begun = Math.min(grant.stoppingAt ?? world.at, grant.generations.get(n)?.retireAt ?? world.at);
+    if (proof === 'revoked' && credential !== undefined && credential.validUntil > world.at + NATURAL_MS) {
+      // Forgotten by Vault between the look and the revocation: that cannot be seen from outside.
+      if (ended?.cause === 'forgotten' && (ended.at >= begun - 1000 || parentForgotten(world, grant, n)))
+        continue;
+      world.blame(`${id} is called revoked while it lives`);
+    }
+    if (
+      proof === 'unproved' &&
+      ended !== undefined &&
+      world.restoredAt === null &&
+      world.powerCutAt === null
+    ) {
+      // What was done and could not be heard or recorded cannot be known: a lost answer, a crash.
+      const generation = grant.generations.get(n)!;
+      const cutShort = (generation.leases.get(id)?.endsAt ?? 0) > ended.at + 2000;
+      const unheard =
+        ended.cause === 'expired'
+          ? cutShort && (orphan(world, grant) || world.calm.since(world.at, ['path']) > generation.openedAt)
+          : orphan(world, grant) && world.calm.since(world.at, ['journal']) >= ended.at - 5000;
+      if (!unheard && (ended.cause === 'revoked' || ended.cause === 'expired')) {
+        world.blame(`${id} is called unproved although it was ${ended.cause}`);
+      }
+    }
+  }
+}
+
+/** Left by an earlier agent. */
+const orphan = (world: World, grant: LedgerGrant): boolean => grant.life < (world.life?.n ?? 0);
+
+/** With the session above it gone, a lease of the same restore looks like one that ended with its parent. */
+function parentForgotten(world: World, grant: LedgerGrant, n: number): boolean {
+  const { session, tokenEndsAt } = grant.generations.get(n)!;
+  const tokenOver = tokenEndsAt !== null && tokenEndsAt <= world.at + 2000;
+  return tokenOver || session === null || world.model.ended.has(session);
+}
+
+function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: string | null): void {
+  const task = world.tasks.get(grant.task);
+  const parent = grant.parent === null ? undefined : world.ledger.byTask.get(grant.parent);
+  if (task === undefined || (parent !== undefined && parent.stoppingAt !== null)) return;
+  const wrong = (why: string) => world.blame(`${grant.task} ends as ${reason} (${detail}): ${why}`);
+  switch (reason) {
+    case 'completed':
+      if (!task.stopTried) wrong('nobody stopped it');
+      return;
+    case 'expired':
+      // Another boot has only the wall clock to go by.
+      if (world.at < grant.deadline - LAST_MS && world.powerCutAt === null)
+        wrong(`${grant.deadline - world.at} ms before its deadline`);
+      return;
+    case 'lost':
+      if (task.pidEndedAt === null && (task.connection === null || task.connection.open)) wrong('it is held');
+      return;
+    case 'revoked':
+      if (!task.revokeTried) wrong('nobody asked for it');
+      return;
+    default:
+      if (taskOver(world, task, grant.acceptedAt) === null) judgeNeed(world, grant, `${reason}: ${detail}`);
+  }
+}
+
+/** A task that is neither stopped nor over lives on when all is well. */
+function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
+  const { at, weather } = world;
+  // A start that was under way when its agent died is undone.
+  if (grant.activeAt === null && world.life !== null && grant.life < world.life.n) return;
+  // No agent lived long enough to renew the session.
+  const session = world.model.tokens.get([...grant.generations.values()].at(-1)?.session ?? '');
+  const starved = session === undefined || session.endsAt < at + 2000;
+  if (starved && (world.life?.startedAt ?? 0) > at - weather.leashMs) return;
+  const since = world.calm.since(at, ['away', 'path', 'vault', 'admin', 'journal', 'files']);
+  if (at - since > weather.leashMs + 90_000) world.blame(`${grant.task} is ended needlessly: ${why}`);
+}

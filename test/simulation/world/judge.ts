@@ -1,0 +1,210 @@
+// Owns the invariants of the product (DESIGN, section 7), looked at after every step and at every call that
+// the engine makes. Invariant: judged by the world's own truth: what is at Vault, in the files, on record.
+
+import type { Entry } from '../../../src/domain/fact.ts';
+import type { TaskId } from '../../../src/domain/ids.ts';
+import type { Problem } from '../../../src/domain/problem.ts';
+import type { PublicFact } from '../../../src/engine/fact-stream.ts';
+import type { Publication } from '../../../src/ports/files.ts';
+import { judgeFacts } from './judge-facts.ts';
+import { judgeFiles } from './judge-files.ts';
+import { judgeLeaks } from './judge-leaks.ts';
+import { RequestJudge } from './judge-requests.ts';
+import type { LedgerGeneration, LedgerGrant } from './ledger.ts';
+import type { Life } from './life.ts';
+import { CANARY } from './scenery.ts';
+import type { World } from './world.ts';
+
+/** Something that must have happened by then, unless the agent dies before. */
+interface Expectation {
+  readonly life: Life;
+  readonly what: string;
+  readonly due: number;
+  done: boolean;
+}
+
+/** What readers of a task's files see. */
+export interface Shown {
+  readonly n: number;
+  readonly since: number;
+  /** The generation that this one took the place of; null when there were no files. */
+  readonly before: number | null;
+}
+
+const PLACES = 64;
+
+export class Judge {
+  readonly #world: World;
+  readonly #requests: RequestJudge;
+  #expectations: Expectation[] = [];
+  #downAt = 0;
+  /** What `current` of each task shows. */
+  readonly shown = new Map<string, Shown>();
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#requests = new RequestJudge(world);
+  }
+
+  /** After every step. */
+  look(): void {
+    const world = this.#world;
+    const { life } = world;
+    judgeLeaks(world);
+    judgeFiles(world, this.shown);
+    if (life !== null && life.vault.inFlight > PLACES + 2) {
+      world.blame(`${life.vault.inFlight} requests at Vault at once`);
+    }
+    if (this.#expectations.length > 0) this.#judgeExpectations();
+  }
+
+  /** Returns how to say that it has happened. */
+  expect(life: Life, what: string, withinMs: number): () => void {
+    const expectation = { life, what, due: this.#world.at + withinMs, done: false };
+    this.#expectations.push(expectation);
+    return () => {
+      expectation.done = true;
+    };
+  }
+
+  #judgeExpectations(): void {
+    const { at } = this.#world;
+    this.#expectations = this.#expectations.filter((expected) => {
+      if (expected.done || expected.life.process.dead) return false;
+      if (expected.due >= at) return true;
+      this.#world.blame(`not in time: ${expected.what}`);
+      return false;
+    });
+  }
+
+  /** Time in which it could not run does not count against it. */
+  onFreeze(): void {
+    this.#expectations = [];
+  }
+
+  onVaultCall(life: Life, verb: string, args: readonly unknown[]): void {
+    this.#world.say(`> ${verb} ${typeof args[1] === 'string' ? args[1] : ''}`);
+    this.#requests.onCall(life, verb, args);
+  }
+
+  /** Vault answered 429 with a Retry-After. */
+  onTooMany(verb: string, about: string, ms: number): void {
+    this.#requests.toWait(verb, about, ms);
+  }
+
+  onFilesCall(verb: string, args: readonly unknown[]): void {
+    this.#world.say(`> ${verb} ${typeof args[0] === 'string' ? args[0] : ''}`);
+    if (verb === 'publish') this.#requests.onPublish(args[0] as Publication);
+    if (verb === 'eraseGeneration') this.#onEraseGeneration(args[0] as string, args[1] as number);
+  }
+
+  onPublished({ task, n }: Publication): void {
+    this.#world.say(`published ${task} ${n}`);
+    this.shown.set(task, { n, since: this.#world.at, before: this.shown.get(task)?.n ?? null });
+  }
+
+  /** The files of a generation are shown again, whatever came after it. */
+  onRestored(task: TaskId, n: number): void {
+    this.shown.set(task, { n, since: this.#world.at, before: null });
+  }
+
+  onErased(task: TaskId): void {
+    this.shown.delete(task);
+  }
+
+  #onEraseGeneration(task: string, n: number): void {
+    const { world, shown } = { world: this.#world, shown: this.shown.get(task) };
+    if (shown?.n === n)
+      return world.blame(`the files of ${task} that readers see, generation ${n}, are removed`);
+    if (this.tooEarly(task, n))
+      world.blame(`the files of ${task} generation ${n} are removed in its overlap`);
+  }
+
+  /** Who opened the old files has the whole overlap to read and use them, unless they are worth nothing. */
+  tooEarly(task: string, n: number): boolean {
+    const world = this.#world;
+    const grant = world.ledger.byTask.get(task);
+    const generation = grant?.generations.get(n);
+    const shown = this.shown.get(task);
+    if (grant === undefined || generation === undefined || shown?.before !== n) return false;
+    // Who takes a task over does not wait for what its predecessor superseded.
+    if ((world.life?.startedAt ?? 0) > shown.since) return false;
+    if (grant.stoppingAt !== null || world.at >= shown.since + Math.max(1000, grant.overlapMs) - 5)
+      return false;
+    return !this.#hastened(grant, generation);
+  }
+
+  /** Its credential is dead, or the next but one is wanted: two generations live at most. */
+  #hastened(grant: LedgerGrant, { n, accessor, leases }: LedgerGeneration): boolean {
+    const { model } = this.#world;
+    const dead =
+      accessor === null ||
+      !model.tokens.has(accessor) ||
+      [...leases.keys()].some((id) => !model.leases.has(id));
+    const next = [...grant.generations.values()].find((generation) => generation.n > n)!;
+    return dead || this.#wanted(grant, next);
+  }
+
+  /** Something calls for the replacement of this generation already. */
+  #wanted(grant: LedgerGrant, { accessor, leases, openedAt, session }: LedgerGeneration): boolean {
+    const world = this.#world;
+    const { model, at } = world;
+    const changed = world.versions(grant.profile, openedAt).length > 1;
+    const dead = accessor === null || !model.tokens.has(accessor) || this.#ending(session);
+    const ends = [...leases.values()].map(({ endsAt }) => endsAt ?? Number.POSITIVE_INFINITY);
+    return changed || dead || Math.min(...ends) < at + 0.35 * (Math.min(...ends) - openedAt) + 1000;
+  }
+
+  /** The session is gone, or so near its end that its holder may take it for lost. */
+  #ending(session: string | null): boolean {
+    const token = this.#world.model.tokens.get(session ?? '');
+    return token === undefined || token.endsAt < this.#world.at + 2000;
+  }
+
+  /** Facts on their way to the disk. */
+  onRecord(entries: readonly Entry[]): void {
+    for (const { grant, fact } of entries) {
+      const text = JSON.stringify(fact);
+      if (text.includes(CANARY)) this.#world.blame(`a secret in the journal: ${grant} ${fact.type}`);
+    }
+  }
+
+  onDurable(entry: Entry): void {
+    this.#world.say(`${entry.grant} ${entry.fact.type}`);
+    judgeFacts(this.#world, entry);
+  }
+
+  onTold(fact: PublicFact, _owner: number): void {
+    this.seen('a fact', fact);
+  }
+
+  onLog(level: string, message: string, fields: unknown): void {
+    if (level === 'error' || level === 'warn') this.#world.say(`log ${level} ${message}`);
+    this.seen('the log', [message, fields]);
+  }
+
+  onProblem(problem: Problem): void {
+    this.seen('a problem', [problem.message, problem.hint, problem.code]);
+  }
+
+  /** Anything that callers or operators get to see. */
+  seen(where: string, what: unknown): void {
+    if (JSON.stringify(what)?.includes(CANARY)) this.#world.blame(`a secret in ${where}`);
+  }
+
+  onUp(): void {
+    const world = this.#world;
+    world.calm.end('agent', world.at);
+    if (world.at - this.#downAt > world.weather.leashMs / 3) world.calm.touch('away', world.at);
+  }
+
+  onDeath(life: Life): void {
+    const world = this.#world;
+    if (life.up || this.#downAt === 0) this.#downAt = world.at;
+    this.#requests.onDeath();
+    for (const task of world.tasks.values()) {
+      if (task.connection?.open === true)
+        task.connection = { open: false, closedAt: world.at, deliberate: false };
+    }
+  }
+}

@@ -1,0 +1,181 @@
+// Owns the table of what a profile file refuses, with the key and the sentence that the author reads.
+
+import { expect, test } from 'vitest';
+import { faultOf, file, param, policies, SECRET, secret, withKeys } from './profile-samples.ts';
+
+test.each<[string, unknown, string | RegExp]>([
+  ['nothing', {}, /^profile must be the name of a profile/],
+  ['an unknown key', withKeys({ secret: {} }), 'secret is not a known key'],
+  ['a name with a slash', withKeys({ profile: 'a/b' }), /^profile must be the name of a profile/],
+  ['uids as text', withKeys({ allow: { uids: ['root'] } }), 'allow.uids.0 must be of type number'],
+  ['a negative uid', withKeys({ allow: { uids: [-1] } }), /^allow\.uids\.0 /],
+  ['everybody', withKeys({ allow: { uids: '*' } }), 'allow.uids must be of type array'],
+  [
+    'allow.where',
+    withKeys({ allow: { uids: [1], where: { exe: ['/usr/bin/node'] } } }),
+    'allow.where is not in this version: conditions on the caller',
+  ],
+  [
+    'allow.when',
+    withKeys({ allow: { when: { window: 'x' } } }),
+    'allow.when is not in this version: time windows',
+  ],
+  [
+    'allow.assertion',
+    withKeys({ allow: { assertion: {} } }),
+    'allow.assertion is not in this version: task assertions',
+  ],
+  ['approval', withKeys({ approval: { required: true } }), 'approval is not in this version: approvals'],
+  ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
+  [
+    'an entity alias',
+    withKeys({ vault: { policies: ['a'], entity_alias: 'x' } }),
+    'vault.entity_alias is not in this version: entity aliases',
+  ],
+  [
+    'mode: jwt',
+    withKeys({ vault: { mode: 'jwt', policies: ['a'] } }),
+    'vault.mode must be child (jwt is not in this version)',
+  ],
+  [
+    'a param from a claim',
+    param({ claim: 'repository', pattern: 'x' }),
+    'params.env.claim is not in this version: params from claims',
+  ],
+  ['a param of anything', param({ optional: true }), 'params.env needs an enum or a pattern'],
+  ['an empty enum', param({ enum: [] }), /^params\.env\.enum /],
+  ['an enum of two segments', param({ enum: ['a/b'] }), 'params.env.enum.0 must be one path segment'],
+  ['an enum that climbs', param({ enum: ['ok', '..'] }), 'params.env.enum.1 must be one path segment'],
+  ['a pattern that is none', param({ pattern: '(' }), 'params.env.pattern must be a regular expression'],
+  [
+    'a pattern that breaks out of a group',
+    param({ pattern: 'a)|(b' }),
+    'params.env.pattern must be a regular expression',
+  ],
+  ['a param with a space', withKeys({ params: { 'a b': { enum: ['x'] } } }), /^params\.a b /],
+  ['no policy', policies(), 'vault.policies needs at least one policy'],
+  ['no vault', withKeys({ vault: undefined }), 'vault is missing'],
+  ['the root policy', policies('root'), 'vault.policies.0 must be a policy of its own'],
+  ['the default policy', policies('a', 'default'), 'vault.policies.1 must be a policy of its own'],
+  [
+    'a default over the max',
+    withKeys({ ttl: { default: '2h', max: '1h' } }),
+    'ttl.default is longer than max',
+  ],
+  ['a TTL of nothing', withKeys({ ttl: { default: '0s' } }), /^ttl\.default must be /],
+  ['32 days', withKeys({ ttl: { max: '32d' } }), /^ttl\.max must be between 1s and /],
+  ['a grace of a day', withKeys({ ttl: { grace: '1d' } }), 'ttl.grace must be between 0ms and 1h'],
+  ['bind: always', withKeys({ bind: 'always' }), 'bind must be optional or required'],
+  ...['HUP', 'SIGSEGV', 'SIGFOO', 'constructor'].map((signal): [string, unknown, RegExp] => [
+    `the signal ${signal}`,
+    withKeys({ on_change: { signal } }),
+    /^on_change\.signal must be one of SIGHUP, SIGUSR1, .*SIGQUIT$/,
+  ]),
+  ...['SIGKILL', 'SIGSTOP', 'KILL'].map((signal): [string, unknown, string] => [
+    `the signal ${signal}`,
+    withKeys({ on_change: { signal } }),
+    'on_change.signal is a signal that no program can react to: take one like SIGHUP or SIGUSR1',
+  ]),
+  ['on_change without a signal', withKeys({ on_change: {} }), 'on_change.signal is missing'],
+  ['on_change: SIGHUP', withKeys({ on_change: 'SIGHUP' }), 'on_change must be of type object'],
+  ['an overlap of a day', withKeys({ overlap: '1d' }), 'overlap must be between 0ms and 1h'],
+  ['a child that is no name', withKeys({ children: ['../x'] }), /^children\.0 must be the name of a profile/],
+  ['extend: yes', withKeys({ ttl: { extend: 'yes' } }), 'ttl.extend must be of type boolean'],
+  ['no secret', withKeys({ secrets: {} }), 'secrets needs at least one secret'],
+  ['a secret without files', secret({ files: {} }), 'secrets.db.files needs at least one file'],
+  [
+    'sys/',
+    secret({ path: 'sys/mounts' }),
+    'secrets.db.path must not point into sys/, auth/, identity/ or cubbyhole/',
+  ],
+  ['auth/', secret({ path: 'auth/token/create' }), /^secrets\.db\.path must not point into /],
+  ['a path that climbs', secret({ path: 'kv/../sys/mounts' }), /^secrets\.db\.path must be a Vault path/],
+  ['a glob', secret({ path: 'kv/*' }), /^secrets\.db\.path must be a Vault path/],
+  ['a query', secret({ path: 'kv/a?list=true' }), /^secrets\.db\.path must be a Vault path/],
+  ['a leading slash', secret({ path: '/kv/a' }), /^secrets\.db\.path must be a Vault path/],
+  [
+    'a broken slot',
+    secret({ path: 'kv/{{params.env' }),
+    'secrets.db.path has braces that are not a {{slot}}',
+  ],
+  [
+    'an unknown slot',
+    secret({ path: 'kv/{{caller.uid}}' }),
+    'secrets.db.path uses {{caller.uid}}, which does not exist',
+  ],
+  [
+    'a slot without its param',
+    secret({ path: 'kv/{{params.region}}' }),
+    'secrets.db.path uses {{params.region}}, but params has no region',
+  ],
+  [
+    'a param named like a built-in',
+    secret({ path: 'kv/{{params.constructor}}' }),
+    'secrets.db.path uses {{params.constructor}}, but params has no constructor',
+  ],
+  [
+    'an unknown slot deep in the body',
+    secret({ method: 'write', body: { a: [{ b: '{{task.name}}' }] } }),
+    'secrets.db.body uses {{task.name}}, which does not exist',
+  ],
+  ['a body that is read', secret({ body: { a: 1 } }), 'secrets.db.body needs method: write'],
+  ['method: delete', secret({ method: 'delete' }), 'secrets.db.method must be read or write'],
+  [
+    'a format of later',
+    file({ format: 'pgpass' }),
+    /^secrets\.db\.files\.f\.format must be json, dotenv, raw or template/,
+  ],
+  [
+    'raw without a field',
+    file({ format: 'raw' }),
+    'secrets.db.files.f.field belongs to format raw, which needs it',
+  ],
+  [
+    'a field without raw',
+    file({ format: 'json', field: 'x' }),
+    'secrets.db.files.f.field belongs to format raw, which needs it',
+  ],
+  [
+    'a template without text',
+    file({ format: 'template' }),
+    'secrets.db.files.f.template belongs to format template, which needs it',
+  ],
+  [
+    'logic in a template',
+    file({ format: 'template', template: '{{#if a}}x{{/if}}' }),
+    /^secrets\.db\.files\.f\.template has braces that are not a /,
+  ],
+  [
+    'fields of a template',
+    file({ format: 'template', template: 'x', fields: { A: 'b' } }),
+    'secrets.db.files.f.fields belongs to formats json and dotenv',
+  ],
+  [
+    'a world-readable file',
+    file({ format: 'json', mode: '0444' }),
+    /^secrets\.db\.files\.f\.mode is readable by everybody: say unsafe: true/,
+  ],
+  [
+    'a world-readable profile',
+    withKeys({ mode: '0644' }),
+    'mode is readable by everybody: say unsafe: true if that is meant',
+  ],
+  ['a mode without quotes', withKeys({ mode: 440 }), 'mode must be an octal mode in quotes, like "0440"'],
+  ['half an owner', withKeys({ owner: { uid: 1 } }), 'owner.gid is missing'],
+  ['a file in a directory', file({ format: 'json' }, 'a/b'), /^secrets\.db\.files\.a\/b \S/],
+  ['..', file({ format: 'json' }, '..'), /^secrets\.db\.files\.\.\. \S/],
+  ['the manifest', file({ format: 'json' }, 'manifest.json'), /^secrets\.db\.files\.manifest\.json \S/],
+  [
+    'an unknown key of a file',
+    file({ format: 'json', group: 'x' }),
+    'secrets.db.files.f.group is not a known key',
+  ],
+  [
+    'one file of two secrets',
+    withKeys({ secrets: { a: SECRET, b: SECRET } }),
+    'secrets.b.files.db.json is made by another secret too',
+  ],
+])('%s', (_name, value, fault) => {
+  if (typeof fault === 'string') expect(faultOf(value)).toBe(fault);
+  else expect(faultOf(value)).toMatch(fault);
+});
