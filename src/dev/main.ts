@@ -86,7 +86,7 @@ const setUp = async (
     const paths = writeAgentConfig({ tmpfs, vaultAddress: vault.address, auth });
     const { configPath, socketPath } = paths;
     const logPath = join(dir, 'agent.log');
-    const agent = await startAgent({ configPath, socketPath, logPath });
+    let agent = await startAgent({ configPath, socketPath, logPath });
     teardown.defer('the agent', async () => {
       const { code, signal } = await agent.stop();
       if (code !== 0) throw new Error(`it ended with ${signal ?? `exit ${code}`}`);
@@ -94,9 +94,14 @@ const setUp = async (
     tell('socket', `${socketPath} (pid ${agent.pid})`);
     tell('config', configPath);
     tell('log', logPath);
-    return { ...paths, logPath };
+    const killAgent = async (): Promise<void> => {
+      await agent.kill();
+      agent = await startAgent({ configPath, socketPath, logPath });
+    };
+    return { ...paths, logPath, killAgent };
   });
-  return { stage: { screen, vault, postgres, socketPath: paths.socketPath }, paths };
+  const { socketPath, profilesDir, killAgent } = paths;
+  return { stage: { screen, vault, postgres, socketPath, profilesDir, killAgent }, paths };
 };
 
 const whatToTry = (screen: Screen, { socketPath }: AgentPaths): void => {

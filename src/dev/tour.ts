@@ -12,6 +12,7 @@ import { bareEnvironment, TASKLEASE } from './agent-process.ts';
 import { launch } from './children.ts';
 import { canLogin, type PostgresServer } from './postgres-server.ts';
 import { expect, type Screen, type Tell } from './screen.ts';
+import { livesOn } from './tour-living.ts';
 import type { VaultServer } from './vault-server.ts';
 import { knowsLease, knowsToken, leasesUnder, shorten, tokensOf } from './vault-view.ts';
 
@@ -20,11 +21,14 @@ export type Stage = {
   vault: VaultServer;
   postgres: PostgresServer;
   socketPath: string;
+  profilesDir: string;
+  /** kill -9, and another one in its place, ready. */
+  killAgent(): Promise<void>;
 };
 
 type Grant = { deadline: string; dir: string; files: string[]; accessor: string; leaseId: string };
 
-const start = async (stage: Stage, task: string, body: ApiBody, tell: Tell): Promise<ApiBody> => {
+export const start = async (stage: Stage, task: string, body: ApiBody, tell: Tell): Promise<ApiBody> => {
   const reply = await callAgent(stage.socketPath, 'PUT', `/v1/tasks/${task}`, body);
   expect(reply.status === 201, `the agent refused the start: ${problemText(reply)}`);
   tell('state', `${reply.body.state}, until ${reply.body.deadline}`);
@@ -239,6 +243,7 @@ const nothingLeft = async ({ screen, vault, postgres }: Stage, secretsDir: strin
 export const tour = async (stage: Stage, secretsDir: string): Promise<void> => {
   await wholeLife(stage);
   await boundToProcess(stage);
+  await livesOn(stage);
   await underRun(stage);
   await nothingLeft(stage, secretsDir);
 };
