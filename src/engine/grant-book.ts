@@ -80,7 +80,8 @@ export class GrantBook {
     const gone = (member: GrantActor) =>
       member.until(
         ({ state, pending }) =>
-          state === 'closed' || pending.erasedAt !== null || pending.eraseRetryAt !== null,
+          state === 'closed' ||
+          (state === 'stopping' && (pending.erasedAt !== null || pending.eraseRetryAt !== null)),
       );
     const [itself, ...children] = this.#family(actor).map(gone);
     // A child whose start failed meanwhile has no files either.

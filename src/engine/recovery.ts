@@ -85,12 +85,12 @@ async function judge(
   if (sessionEndsAt !== null && sessionEndsAt <= ports.clock.now().at) {
     return retire('no agent ran for longer than the leash');
   }
-  if (grant.withdrawn) return retire('its files had been withdrawn');
   if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
   try {
     const news = refit(grant, profiles.get(profile));
-    if (!(await ports.files.restore(task, inUse.n, inUse.files)))
-      return retire('its files are not as they were');
+    // Withdrawn files are not missed: the task waits for its next credential.
+    const inOrder = grant.withdrawn || (await ports.files.restore(task, inUse.n, inUse.files));
+    if (!inOrder) return retire('its files are not as they were');
     bindings.rebind(task, bind, bound, () =>
       book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
     );

@@ -113,6 +113,14 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect(line).toEqual({ ...accept(A, 1, 0), at: -55_000 });
   });
 
+  test('after another boot with the wall clock set back, nothing on record is younger than now', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A, 1, 0)]);
+    const now: Moment = { at: 5000, wallMs: at(0).wallMs - 3_600_000 };
+    const [line] = reopen('boot-2').openGrants(now).get(grantId(A, 1))!;
+    expect(line).toEqual({ ...accept(A, 1, 0), at: 5000 });
+  });
+
   test('appends that are made together are all kept', async () => {
     const { journal, reopen } = open();
     const tasks = Array.from({ length: 50 }, (_, i) => `t-${i}` as TaskId);

@@ -32,7 +32,13 @@ export class Disk {
     this.shown = null;
   }
 
-  /** As the port says it: what is shown is this generation, whole. */
+  /** As the port says it: shows this generation again where an agent was cut off after it had shown a newer one. */
+  restore(n: number): boolean {
+    if (this.files.has(n)) this.shown = n;
+    return this.holds(n);
+  }
+
+  /** What is shown is this generation, whole. */
   holds(n: number): boolean {
     return this.shown === n && this.files.has(n);
   }

@@ -123,8 +123,9 @@ export class Walk {
     this.ms += 1000;
     this.grant = fold(this.entries)!;
     const inUse = current(this.grant);
-    const sound = works(this.grant) && !this.grant.withdrawn && this.now.at < this.grant.deadline;
-    if (inUse !== null && sound && this.disk.holds(inUse.n) && this.draw() < 0.9) {
+    const sound = works(this.grant) && this.now.at < this.grant.deadline && this.draw() < 0.9;
+    if (this.grant.withdrawn) this.disk.sweep();
+    if (inUse !== null && sound && (this.grant.withdrawn || this.disk.restore(inUse.n))) {
       if (this.draw() < 0.3) this.#endSession();
       const held = !this.ended.has(inUse.session ?? '');
       const { latestDeadline } = this.grant;

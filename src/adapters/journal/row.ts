@@ -28,9 +28,13 @@ export function rowOf({ at, wallMs, grant, fact }: Entry, boot: string): EntryRo
 export const isWhole = ({ boot, at, wall_ms, grant_id, fact, sum }: EntryRow): boolean =>
   sum === null || sum === checksum(boot, at, wall_ms, grant_id, fact);
 
-/** `now` carries instants of another boot over by the wall clock. */
+/**
+ * Instants of another boot are carried over by the wall clock as `now` shows it. That may have been set back since:
+ * what was recorded is never younger than now.
+ */
 export function entryOf(row: EntryRow, bootId: string, now: Moment): Entry {
-  const at = row.boot === bootId ? row.at : Math.round(row.wall_ms - now.wallMs + now.at);
+  const carried = Math.min(now.at, Math.round(row.wall_ms - now.wallMs + now.at));
+  const at = row.boot === bootId ? row.at : carried;
   const fact = JSON.parse(row.fact) as Fact;
   const { grant_id: grant, wall_ms: wallMs, sum } = row;
   return { grant: grant as GrantId, at, wallMs, fact: sum === null ? asWrittenNow(fact) : fact };

@@ -6,7 +6,19 @@ import { decide } from '../../../src/domain/decide.ts';
 import { dueAt } from '../../../src/domain/due.ts';
 import type { Fact, IssuedLease } from '../../../src/domain/fact.ts';
 import type { Grant } from '../../../src/domain/grant.ts';
-import { ALARM, adoptedWith, extendRequested, ID, LONG, NARROWER, planChanged, renewedTo } from './rows.ts';
+import {
+  ALARM,
+  adoptedWith,
+  extendRequested,
+  ID,
+  LONG,
+  NARROWER,
+  planChanged,
+  RETIRE_MS,
+  renewedTo,
+  retiring,
+  sessionEnded,
+} from './rows.ts';
 import {
   active,
   activeAs,
@@ -170,6 +182,14 @@ describe('a profile that says something else', () => {
     expect(taken).toMatchObject({ plan: { policies: NARROWER.policies } });
     expect(taken.pending).toMatchObject({ raising: 'token' });
     expect(taken.generations.at(-1)).toMatchObject({ n: 3, plan: { policies: NARROWER.policies } });
+  });
+
+  test('changed there and back while another reason to rotate waits: that reason stays', () => {
+    const stuck = after(retiring(), [RETIRE_MS, sessionEnded(true)]);
+    const back = after(stuck, [RETIRE_MS, planChanged(NARROWER)], [RETIRE_MS, planChanged()]);
+    expect(back.pending).toMatchObject({ plan: null, wanted: 'the Vault session above its token ended' });
+    const { next } = decide(back, { type: 'revoked', n: 1 }, at(RETIRE_MS + 100));
+    expect(next.generations.at(-1)).toMatchObject({ n: 3, plan: PLAN });
   });
 
   test('changed back after a rotation that failed: the next one shows that all is well', () => {

@@ -155,6 +155,15 @@ describe('a task at work, row by row', () => {
       effects: ['erase'],
     },
     {
+      when: 'active · an answer after the deadline, before its alarm: late, the task is over',
+      grant: renewing,
+      event: renewedTo(120_000),
+      ms: DEADLINE_MS,
+      state: 'stopping',
+      facts: ['grant.stopping', 'leases.renewed'],
+      effects: ['erase'],
+    },
+    {
       when: 'active · stop: the files go first',
       grant: active,
       event: stopRequested,

@@ -13,10 +13,13 @@ import {
   raisingFiles,
   raisingSecrets,
   raisingToken,
+  renewedTo,
+  sessionEnded,
   tokenFailed,
   unrecorded,
 } from './rows.ts';
 import {
+  active,
   after,
   at,
   DENIED,
@@ -135,6 +138,17 @@ describe('a rotation that fails, row by row', () => {
     const again = after(failed, [ms + 1010, tokenOpenedOf(3)], secretsReadOf(3, [NEXT]), publishedOf(3));
     expect(again).toMatchObject({ state: 'active', failing: null, problem: null });
     expect(again.pending).toMatchObject({ rotations: 0, wanted: null, raisingFor: null });
+  });
+
+  test('a renewal that works meanwhile does not hide it: the credential has still to be replaced', () => {
+    const renewable = after(
+      active(),
+      [80_000, ALARM],
+      [80_010, sessionEnded(false)],
+      [80_020, tokenFailed(false, 2)],
+      [80_030, renewedTo(120_000)],
+    );
+    expect(renewable).toMatchObject({ state: 'degraded', failing: 'rotation' });
   });
 
   test('a failure is tried again as Vault asks, else soon and with jitter', () => {

@@ -19,6 +19,7 @@ import {
   publishing,
   secretsRead,
   stopRequested,
+  time,
   tokenOpened,
   UNREACHABLE,
 } from './samples.ts';
@@ -143,5 +144,11 @@ describe('a start, row by row', () => {
 
   test('the token of a task is asked for until the deadline', () => {
     expect(tokenTtlSeconds(accepted(), instant(0))).toBe(DEADLINE_MS / 1000);
+    expect(tokenTtlSeconds(accepted(), instant(15_000))).toBe(DEADLINE_MS / 1000 - 15);
+  });
+
+  test('the token of a task that may be extended is asked for until the latest deadline: it cannot be renewed', () => {
+    const extendable = accepted({ latest_deadline: time(3_615_000) });
+    expect(tokenTtlSeconds(extendable, instant(15_000))).toBe(3600);
   });
 });

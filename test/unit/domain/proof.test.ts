@@ -84,6 +84,18 @@ describe('what a receipt says of a lease', () => {
     expect(proofs(receiptOf(active(), 60_000, [], [ID], instant(59_000)))).toEqual(['revoked']);
   });
 
+  test('first seen missing long before its end, asked again after it: unproved all the same', () => {
+    const id = leaseIssued().id!;
+    const lost = after(
+      active(),
+      [80_000, { type: 'alarm' }],
+      [80_010, { type: 'renewed', n: 1, results: [{ id, problem: DENIED, lost: true }] }],
+    );
+    const stopped = after(lost, [130_000, stopRequested], [130_000, { type: 'erased' }]);
+    const { next } = decide(stopped, checked([], [id]), at(130_001));
+    expect(next.generations[0]!.leases[0]).toMatchObject({ proof: 'unproved', endedAt: instant(130_001) });
+  });
+
   test('a parent that still lives excuses nothing', () => {
     expect(proofs(receiptOf(active(), 60_000, [], [ID], instant(90_000)))).toEqual(['unproved']);
   });

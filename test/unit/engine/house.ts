@@ -60,6 +60,8 @@ export class House {
   readonly sessionStore = new SimSessionStore();
   readonly logs: { level: Level; message: string; fields: unknown }[] = [];
   boot = 'boot-1';
+  /** How long the disk takes for one append. Milliseconds. */
+  diskMs = 0;
   #kill = () => {};
 
   /** The ports of the next process. */
@@ -77,7 +79,7 @@ export class House {
       },
       vault: only(this.vault),
       files: only(this.files),
-      journal: only(new SimJournal(this.disk, this.boot)),
+      journal: only(this.#journal()),
       liveness: {
         watch: (subject, by, gone, identity) =>
           this.liveness.watch(subject, by, () => (alive ? gone() : undefined), identity),
@@ -88,6 +90,16 @@ export class House {
         count: () => {},
       },
     };
+  }
+
+  #journal(): SimJournal {
+    const journal = new SimJournal(this.disk, this.boot);
+    const append = journal.append.bind(journal);
+    journal.append = async (entries) => {
+      if (this.diskMs > 0) await new Promise<void>((resolve) => this.clock.after(this.diskMs, resolve));
+      return append(entries);
+    };
+    return journal;
   }
 
   /** A new agent; the one before it, if any, is killed at once. Resolves when callers may come. */

@@ -9,6 +9,9 @@ import { House, LEASH_MS, taskId, WORK, work } from './house.ts';
 
 const TASK = 'build-1';
 const CHILD = 'child' as ProfileName;
+const SHORT = [
+  { name: 'db', path: 'database/creds/short', method: 'read', files: [{ name: 'db.json', format: 'json' }] },
+] as const;
 const profiles = (overrides: Partial<Profile> = {}) => [work(overrides), work({ name: CHILD, children: [] })];
 
 /** A house whose agent was killed while the task worked, bound to process 42. */
@@ -104,8 +107,8 @@ describe('a task of an earlier agent, everything in order', () => {
 });
 
 describe('a task of an earlier agent is ended', () => {
-  test.each<[string, (house: House) => unknown, Partial<Profile>]>([
-    ['its process ended', ({ liveness }) => liveness.kill(42), {}],
+  test.each<[string, (house: House) => unknown, Partial<Profile>, string]>([
+    ['its process ended', ({ liveness }) => liveness.kill(42), {}, 'not a running process'],
     [
       'its process ended and another has its pid',
       ({ liveness }) => {
@@ -113,23 +116,79 @@ describe('a task of an earlier agent is ended', () => {
         liveness.spawn(42, 1000);
       },
       {},
+      'another one now',
     ],
-    ['its deadline passed', ({ clock }) => clock.advance(616_000), {}],
-    ['no agent ran for longer than the leash', ({ clock }) => clock.advance(LEASH_MS + 5000), {}],
-    ['its file was removed', ({ files }) => files.erase(taskId(TASK)), {}],
-    ['its profile does not allow its uid any more', () => {}, { allow: { uids: [1], gids: [] } }],
-    ['its profile needs a parameter that it does not have', () => {}, { params: { x: { optional: false } } }],
-    ['its profile is another one', () => {}, { name: 'other' as ProfileName }],
-    ['the journal is damaged', ({ disk }) => (disk.damaged = 'page 7 is torn'), {}],
-  ])('where %s', async (_why, happens, changed) => {
+    [
+      'no agent ran for longer than the leash',
+      ({ clock }) => clock.advance(LEASH_MS + 5000),
+      {},
+      'longer than the leash',
+    ],
+    ['its file was removed', ({ files }) => files.erase(taskId(TASK)), {}, 'its files are not as they were'],
+    [
+      'its profile does not allow its uid any more',
+      () => {},
+      { allow: { uids: [1], gids: [] } },
+      'may not start profile',
+    ],
+    [
+      'its profile needs a parameter that it does not have',
+      () => {},
+      { params: { x: { optional: false } } },
+      'params.x is missing',
+    ],
+    ['its profile is not there', () => {}, { name: 'other' as ProfileName }, 'there is no profile work'],
+  ])('where %s', async (_case, happens, changed, why) => {
     const house = await orphaned();
     await happens(house);
     await house.agent(profiles(changed));
     expect(house.files.tasks()).toEqual([]);
+    const stopping = house.disk.lines
+      .map(({ fact }) => JSON.parse(fact))
+      .find(({ type }) => type === 'grant.stopping');
+    expect(stopping).toMatchObject({ reason: 'failed', detail: expect.stringContaining(why) });
+    expect(house.facts(TASK)).not.toContain('grant.adopted');
     await house.clock.advance(60_000);
     expect(house.vault.model.leases.size).toBe(0);
     const tokens = [...house.vault.model.tokens.values()].filter(({ meta }) => meta.task === TASK);
     expect(tokens).toEqual([]);
+  });
+
+  test('where the journal is damaged: nothing can be recorded, all that it still names is revoked', async () => {
+    const house = await orphaned();
+    house.disk.damaged = 'page 7 is torn';
+    const agent = await house.agent();
+    expect(house.files.tasks()).toEqual([]);
+    await house.clock.advance(60_000);
+    expect(house.vault.model.leases.size).toBe(0);
+    expect(agent.notReady()).toEqual([expect.objectContaining({ code: 'JOURNAL_UNWRITABLE' })]);
+    await expect(house.start(agent, 'new')).rejects.toMatchObject({ code: 'JOURNAL_UNWRITABLE' });
+  });
+
+  test('where its deadline passed: expired, as it would have been', async () => {
+    const house = await orphaned();
+    await house.clock.advance(616_000);
+    const agent = await house.agent();
+    expect(house.files.tasks()).toEqual([]);
+    await house.clock.advance(20_000);
+    expect(stateOf(agent)).toMatchObject({ state: 'closed', outcome: 'expired' });
+    expect(house.facts(TASK)).not.toContain('grant.adopted');
+  });
+
+  test('but not where its files had been withdrawn: it gets the next credential', async () => {
+    const house = new House();
+    const first = await house.agent([work({ secrets: SHORT })]);
+    await house.start(first, TASK);
+    house.vault.fault = () => 'unreachable';
+    await house.clock.advance(62_000);
+    expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+    house.kill();
+    house.vault.fault = () => null;
+    const agent = await house.agent([work({ secrets: SHORT })]);
+    await house.clock.advance(5000);
+    expect(stateOf(agent)).toMatchObject({ state: 'active', files: ['db.json'] });
+    await house.clock.advance(10_000);
+    expect(house.vault.model.leases.size).toBe(1);
   });
 
   test('where it had only started: nothing of it is left, and its id may be used again', async () => {
@@ -177,6 +236,7 @@ describe('a task of an earlier agent is ended', () => {
     expect(house.files.tasks()).toEqual([]);
     await house.clock.advance(20_000);
     expect(stateOf(agent, 'kid')).toMatchObject({ state: 'closed' });
+    expect(house.facts('kid')).not.toContain('grant.adopted');
     expect(house.vault.model.leases.size).toBe(0);
   });
 

@@ -38,6 +38,22 @@ describe('a tree of tasks', () => {
     expect(agent.get(taskId('kid'), me)).toMatchObject({ outcome: 'completed' });
   });
 
+  test('a stop is not answered before the files of the children are gone too', async () => {
+    const { house, agent } = await family();
+    const erase = house.files.erase.bind(house.files);
+    house.files.erase = async (task) => {
+      if (task === 'kid') await new Promise<void>((resolve) => house.clock.after(500, resolve));
+      return erase(task);
+    };
+    let answered = false;
+    void agent.stop(taskId('top'), me, 0).then(() => (answered = true));
+    await house.clock.advance(400);
+    expect(answered).toBe(false);
+    await house.clock.advance(200);
+    expect(answered).toBe(true);
+    expect(house.files.tasks()).toEqual(['other']);
+  });
+
   test('ends with its parent at the deadline, never later', async () => {
     const { house, agent } = await family();
     const long = { profile: CHILD, parent: taskId('top'), durationMs: 3_000_000 };
@@ -191,7 +207,7 @@ describe('a journal that cannot be written', () => {
     const agent = await house.agent();
     await house.start(agent, 'a');
     house.disk.broken = true;
-    for (let n = 0; n < 20; n += 1) void agent.hold(taskId('a'), me);
+    for (let n = 0; n < 20; n += 1) agent.hold(taskId('a'), me).catch(() => {});
     await house.clock.advance(10_000);
     const tries = house.logs.filter(({ message }) => message === 'the journal cannot be written');
     const before = tries.length;
@@ -224,7 +240,7 @@ describe('a journal that cannot be written', () => {
     const start = () => agent.start(taskId('a'), { profile: WORK, params: {} }, 'd', me);
     const both = Promise.allSettled([start(), start(), agent.hold(taskId('a'), me)]);
     await house.clock.advance(1000);
-    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(house.vault.model.leases.size).toBe(0);
     house.disk.broken = false;
     expect(await house.start(agent, 'a')).toMatchObject({ state: 'active' });
