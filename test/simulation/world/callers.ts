@@ -24,18 +24,21 @@ export class Callers {
   }
 
   /** A new task, made up. */
-  invent(parent: SimTask | null = null): SimTask {
+  invent(
+    parent: SimTask | null = null,
+    fixed: { readonly kind: string; readonly durationMs: number } | null = null,
+  ): SimTask {
     const { draw } = this.#world;
     this.#count += 1;
     const id = `t${this.#count}` as TaskId;
     const kind = parent === null ? draw.pick(KINDS) : draw.pick(['report', 'web', 'config'] as const);
-    const bound = draw.weighted({ none: 5, pid: 3, connection: 2 });
+    const bound = fixed === null ? draw.weighted({ none: 5, pid: 3, connection: 2 }) : 'pid';
     const pid = bound === 'pid' ? this.#spawn() : null;
     const bind: Bind | null = pid !== null ? { pid } : bound === 'connection' ? { connection: true } : null;
     const signal: StartSignal = {
-      profile: kind as StartSignal['profile'],
+      profile: (fixed?.kind ?? kind) as StartSignal['profile'],
       params: {},
-      durationMs: draw.pick([1000, 5000, 20_000, 60_000, 120_000]),
+      durationMs: fixed?.durationMs ?? draw.pick([1000, 5000, 20_000, 60_000, 120_000]),
       ...(bind === null ? {} : { bind }),
       ...(parent === null ? {} : { parent: parent.id }),
     };
@@ -168,6 +171,7 @@ export class Callers {
     this.#call(life, 'revoke-all', async () => {
       await (drain ? life.agent.drain(0) : life.agent.revokeAll(0));
       done();
+      if (drain) life.drained = true;
       if (!life.process.dead) for (const task of living) task.revokedAt ??= world.at;
     });
   }
@@ -207,7 +211,8 @@ export class Callers {
     world.say(`close ${task.id}`);
     const { life } = world;
     life?.process.when(() => {
-      // From here on it knows.
+      // From here on it knows, unless it leaves its tasks to the next one.
+      if (life.leaving === 'keep') return;
       connection.deliberate = true;
       connection.closedAt = world.at;
       life.agent.lost(task.id, task.caller, 'the connection was closed');

@@ -16,6 +16,7 @@ export function judgeFacts(world: World, { grant: id, fact }: Entry): void {
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
   switch (fact.type) {
     case 'grant.accepted':
+      if (world.life?.drained === true) world.blame(`${grant.task} is accepted although the agent drains`);
       return judgeChild(world, grant);
     case 'leases.known':
       return judgeProofs(world, grant, fact.n, fact.gone);
@@ -35,11 +36,25 @@ export function judgeFacts(world: World, { grant: id, fact }: Entry): void {
     case 'deadline.moved':
       if (grant.deadline > grant.latestDeadline + 5) world.blame(`${grant.task} is extended past its max`);
       return;
+    case 'grant.closed':
+      return judgeClosed(world, grant);
     case 'grant.stopping':
       return judgeReason(world, grant, fact.reason, fact.detail);
     case 'grant.refused':
       return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
     default:
+  }
+}
+
+/** Closed means that nothing is left but what the receipt calls unproved. */
+function judgeClosed(world: World, grant: LedgerGrant): void {
+  if (grant.abandoned) return;
+  for (const [id, { accessor, validUntil }] of world.model.credentials) {
+    const owner = world.ledger.byAccessor.get(accessor);
+    if (owner?.grant !== grant || validUntil < world.at + NATURAL_MS || world.forgotten(id)) continue;
+    // Also one whose answer nobody lived to hear: its receipt says unproved.
+    if ((owner.generation.leases.get(id)?.proof ?? 'unproved') === 'unproved') continue;
+    world.blame(`${grant.task} is closed while ${id} lives`);
   }
 }
 
@@ -108,7 +123,8 @@ function parentForgotten(world: World, grant: LedgerGrant, n: number): boolean {
 function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: string | null): void {
   const task = world.tasks.get(grant.task);
   const parent = grant.parent === null ? undefined : world.ledger.byTask.get(grant.parent);
-  if (task === undefined || (parent !== undefined && parent.stoppingAt !== null)) return;
+  const above = grant.parent === null ? undefined : world.tasks.get(grant.parent);
+  if (task === undefined || parent?.stoppingAt != null || above?.stopTried === true) return;
   const wrong = (why: string) => world.blame(`${grant.task} ends as ${reason} (${detail}): ${why}`);
   switch (reason) {
     case 'completed':
@@ -135,10 +151,9 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const { at, weather } = world;
   // A start that was under way when its agent died is undone.
   if (grant.activeAt === null && world.life !== null && grant.life < world.life.n) return;
-  // No agent lived long enough to renew the session.
-  const session = world.model.tokens.get([...grant.generations.values()].at(-1)?.session ?? '');
-  const starved = session === undefined || session.endsAt < at + 2000;
-  if (starved && (world.life?.startedAt ?? 0) > at - weather.leashMs) return;
+  // No agent heard of the session for long, or the files were withdrawn when the last one died.
+  if (at - world.sessionHeardAt > 0.7 * weather.leashMs) return;
+  if (grant.withdrawn && orphan(world, grant)) return;
   const since = world.calm.since(at, ['away', 'path', 'vault', 'admin', 'journal', 'files']);
   if (at - since > weather.leashMs + 90_000) world.blame(`${grant.task} is ended needlessly: ${why}`);
 }

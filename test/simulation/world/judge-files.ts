@@ -36,6 +36,8 @@ export function judgeFiles(world: World, shown: ReadonlyMap<string, Shown>): voi
       return endsAt === null ? null : Math.max(endsAt, granted);
     });
     ends.push(generation.tokenEndsAt);
+    const session = world.model.ended.get(generation.session ?? '');
+    if (session?.cause === 'expired') ends.push(session.at + SOON_MS);
     const end = Math.min(...ends.filter((instant) => instant !== null));
     if (at - Math.max(end, life.awakeSince, generation.publishedAt) > SOON_MS) {
       world.blame(`files of ${name} generation ${generation.n} are shown ${at - end} ms after their lease`);

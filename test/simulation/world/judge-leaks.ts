@@ -9,6 +9,8 @@ const WELL_MS = 2000;
 const AGAIN_WELL_MS = 30_000;
 /** Calm for this long means that nothing is waiting for its next attempt any more. */
 const SETTLED_MS = 45_000;
+/** How long the next agent waits for a connection to come back. */
+const RECONNECT_MS = 10_000;
 /** Vault counts whole seconds. */
 const GRANULARITY_MS = 2000;
 
@@ -36,12 +38,21 @@ export function judgeLeaks(world: World): void {
   for (const token of model.tokens.values()) {
     if (token.meta.task === undefined || world.revived.has(token.accessor)) continue;
     const owner = world.ledger.byAccessor.get(token.accessor);
+    if (owner === undefined) judgeUnrecorded(world, token.accessor);
     if (owner === undefined || owner.grant.abandoned) continue;
     const over = overAt(world, owner.grant, owner.generation);
     if (over !== null && late(over, calmSince, at)) {
       world.blame(`the token of ${owner.grant.id} generation ${owner.generation.n} lives ${at - over} ms on`);
     }
   }
+}
+
+/** Whoever is told of a token puts it on record, wanted or not: nobody else could end it. */
+function judgeUnrecorded(world: World, accessor: string): void {
+  const told = world.judge.told.get(accessor);
+  if (told === undefined || told.life.process.dead || told.life.process.frozen) return;
+  const since = Math.max(told.at, told.life.awakeSince, world.calm.since(world.at, ['journal']));
+  if (world.at - since > WELL_MS) world.blame(`${accessor} was answered and is not on record`);
 }
 
 function late(over: number, calmSince: number, at: number): boolean {
@@ -81,6 +92,11 @@ export function taskOver(world: World, task: SimTask, acceptedAt: number): numbe
   const { connection } = task;
   // Who reconnects in time keeps the task; a connection that its holder closed is over at once.
   const cut = connection !== null && !connection.open && connection.deliberate ? connection.closedAt : null;
+  const { life } = world;
+  // Whoever does not come back to the next agent in time has lost the task.
+  const away = connection !== null && !connection.open && life?.up === true && task.started;
+  const lostAt = away ? Math.max(connection.closedAt, life.upSince) + RECONNECT_MS : null;
+  if (lostAt !== null && lostAt <= world.at) return lostAt;
   const ends = [task.stoppedAt, task.pidEndedAt, task.revokedAt, cut].filter(
     // What ended an earlier life of the id says nothing of this one.
     (end) => end !== null && end >= acceptedAt,

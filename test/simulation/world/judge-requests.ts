@@ -68,7 +68,12 @@ export class RequestJudge {
     for (const [id] of leases) {
       if (!generation.leases.has(id)) world.blame(`${id} is published before it is on record`);
     }
-    if (deliveries.length === 0) world.blame(`${task} generation ${n} is published without files`);
+    const names = deliveries.map(({ secret }) => secret).sort();
+    const whole = world
+      .versions(grant.profile, generation.openedAt - 100)
+      .some(({ secrets }) => String(secrets.map(({ name }) => name).sort()) === String(names));
+    if (!whole)
+      world.blame(`${task} generation ${n} is published with ${names.join(', ') || 'nothing'} only`);
   }
 
   /** What is asked for is in some version of the profile that held while the task lived. */
@@ -132,6 +137,10 @@ export class RequestJudge {
     if (owner === undefined) return;
     const { grant, generation } = owner;
     const shown = world.judge.shown.get(grant.task);
+    const filesSince = world.calm.since(world.at, ['files']);
+    if (grant.stoppingAt !== null && shown !== undefined && filesSince < grant.stoppingAt - 20_000) {
+      world.blame(`${what} is revoked before the files of ${grant.task} are gone`);
+    }
     if (grant.stoppingAt !== null || shown === undefined || generation.publishedAt === null) return;
     // Without a durable journal the stop may be known to the engine only.
     if (world.calm.since(world.at, ['journal']) > world.at - 5000) return;

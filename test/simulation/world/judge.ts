@@ -38,6 +38,8 @@ export class Judge {
   readonly #requests: RequestJudge;
   #expectations: Expectation[] = [];
   #downAt = 0;
+  /** Task tokens whose making some agent heard of. */
+  readonly told = new Map<string, { readonly life: Life; readonly at: number }>();
   /** What `current` of each task shows. */
   readonly shown = new Map<string, Shown>();
 

@@ -10,6 +10,7 @@ import type { Ports } from '../../../src/engine/ports.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { Liveness } from '../../../src/ports/liveness.ts';
 import type { Telemetry } from '../../../src/ports/telemetry.ts';
+import type { TaskToken } from '../../../src/ports/vault.ts';
 import { SimJournal } from './sim-journal.ts';
 import { Killed, SimProcess } from './sim-process.ts';
 import type { SimVault } from './sim-vault.ts';
@@ -26,10 +27,14 @@ export class Life {
   up = false;
   /** Since when it has been up and not frozen. World time. */
   awakeSince = 0;
+  /** Since when callers may come. World time. */
+  upSince = 0;
   readonly startedAt: number;
   /** It was told to end, and by which rule. */
   leaving: 'revoke' | 'keep' | null = null;
   draining = false;
+  /** A drain was answered. */
+  drained = false;
   readonly #world: World;
   readonly #told = new Map<string, Profile | null>();
   readonly #ports: Ports;
@@ -62,6 +67,7 @@ export class Life {
       if (this.process.dead) return;
       this.up = true;
       this.awakeSince = world.at;
+      this.upSince = world.at;
       world.say(`up ${this.n}`);
       world.judge.onUp();
     } catch (error) {
@@ -138,6 +144,12 @@ export class Life {
         onCall: (verb, args) => {
           world.judge.onVaultCall(this, verb, args);
           return world.blow('vault');
+        },
+        onDone: (verb, _args, result) => {
+          if (process.dead) return;
+          if (verb === 'renewSession' || verb === 'openSession') world.sessionHeardAt = world.at;
+          if (verb === 'createToken')
+            world.judge.told.set((result as TaskToken).accessor, { life: this, at: world.at });
         },
       }),
       files: process.guard(world.files, {

@@ -102,7 +102,7 @@ export class SimJournal implements Journal {
         ({ boot, at, wallMs, grant, fact }): Entry => ({
           grant,
           // Another boot's clock means nothing here: the wall clock carries its instants over.
-          at: boot === this.#boot ? at : Math.round(wallMs - now.wallMs + now.at),
+          at: boot === this.#boot ? at : Math.min(now.at, Math.round(wallMs - now.wallMs + now.at)),
           wallMs,
           fact: JSON.parse(fact) as Fact,
         }),

@@ -64,6 +64,8 @@ export class World {
   /** Tokens that a restored snapshot brought back to life. */
   readonly revived = new Set<string>();
   restoredAt: number | null = null;
+  /** When an agent last heard that its session lives. */
+  sessionHeardAt = 0;
   powerCutAt: number | null = null;
   readonly outage = { unreachable: 0, silent: 0 };
   /** Calls that changed something, or tried to. */
@@ -149,9 +151,10 @@ export class World {
   /** The versions of a profile that held at some time since then. */
   versions(name: string, since: number): readonly Profile[] {
     // What is removed stays in force for the tasks that are there.
+    const thawed = this.at - (this.life?.awakeSince ?? 0) < 100;
     const all = (this.profiles.get(name) ?? []).filter(({ profile }) => profile !== null);
     return all
-      .filter((_, i) => (all[i + 1]?.since ?? Number.POSITIVE_INFINITY) >= since)
+      .filter((_, i) => (all[i + 1]?.since ?? Number.POSITIVE_INFINITY) >= since || thawed)
       .map(({ profile }) => profile!);
   }
 

@@ -166,8 +166,10 @@ describe('a task of an earlier agent is ended', () => {
   });
 
   test('where its deadline passed: expired, as it would have been', async () => {
-    const house = await orphaned();
-    await house.clock.advance(616_000);
+    const house = new House();
+    await house.start(await house.agent(), TASK, { durationMs: 60_000 });
+    house.kill();
+    await house.clock.advance(76_000);
     const agent = await house.agent();
     expect(house.files.tasks()).toEqual([]);
     await house.clock.advance(20_000);
