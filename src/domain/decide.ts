@@ -101,6 +101,8 @@ function react(step: Step, event: GrantEvent): void {
       return grant.state === 'stopping' ? undefined : replan(step, event.plan, event.latestDeadline);
     case 'sessionEnded':
       return sessionEnded(step, event.session, event.dead);
+    case 'vaultReturned':
+      return retire.hasten(step);
     case 'extendRequested':
       return works(grant) ? extend(step, event.byMs, event.notAfter) : undefined;
     case 'abandonRequested':

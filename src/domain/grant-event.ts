@@ -53,6 +53,8 @@ export type GrantEvent =
   | { readonly type: 'planChanged'; readonly plan: Plan; readonly latestDeadline: Instant }
   /** This session token is not renewed any more; `dead` when it and all under it are gone by now. */
   | { readonly type: 'sessionEnded'; readonly session: string; readonly dead: boolean }
+  /** Vault answers again after it did not. */
+  | { readonly type: 'vaultReturned' }
   | { readonly type: 'extendRequested'; readonly byMs: number; readonly notAfter: Instant }
   | { readonly type: 'abandonRequested'; readonly reason: string; readonly uid: number }
   /** A connection holds the task, for the first time or again. */

@@ -44,6 +44,8 @@ export interface Retirement {
   /** Failed attempts in a row. */
   readonly attempts: number;
   readonly retryAt: Instant | null;
+  /** Vault itself named that moment (Retry-After). */
+  readonly told: boolean;
   /** What the last failure said: told once per reason, not once per attempt. */
   readonly said: string | null;
 }

@@ -4,11 +4,15 @@
 
 import type { Generation, Grant, Retirement } from './grant.ts';
 import { living } from './grant.ts';
+import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
 import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
 import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
+
+/** After an outage, revocations come back over this long. */
+const SPREAD_MS = 3000;
 
 /** Asks for whatever the stop needs next; called after everything that happens to a stopping grant. */
 export function continueStop(step: Step): void {
@@ -94,8 +98,21 @@ export function failed(step: Step, n: number, problem: Problem): void {
     busy: false,
     attempts,
     retryAt: step.now.at + retryDelay(`${step.grant.id}/${n}`, problem, attempts),
+    told: problem.retryAfterMs !== undefined,
     said: problem.message,
   });
+}
+
+/** Vault is back: what waits for its next try gets it soon, spread over some seconds, unless Vault named the time. */
+export function hasten(step: Step): void {
+  const { pending, id } = step.grant;
+  const retirements = pending.retirements.map((retirement) => {
+    const { retryAt, told, attempts, n } = retirement;
+    if (retryAt === null || told || attempts === 0) return retirement;
+    const soon = step.now.at + Math.floor(SPREAD_MS * unitHash(`${id}/${n}/soon`));
+    return { ...retirement, retryAt: Math.min(retryAt, soon) };
+  });
+  step.pending({ retirements });
 }
 
 /** An administrator gives the proof up; what is being issued still is revoked in its time. */
@@ -116,6 +133,7 @@ const retirementOf = (grant: Grant, n: number): Retirement =>
     erased: false,
     attempts: 0,
     retryAt: null,
+    told: false,
     said: null,
   };
 

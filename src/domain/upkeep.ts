@@ -148,7 +148,8 @@ export function replan(step: Step, plan: Plan, latestDeadline: Instant): void {
   const settled = wanted === PROFILE_CHANGED && grant.failing !== 'rotation' ? null : wanted;
   step.pending({
     plan: same(plan, grant.plan) ? null : plan,
-    wanted: same(plan, newest.plan) ? settled : PROFILE_CHANGED,
+    // A reason that is there already stays: the rotation takes the new plan anyway.
+    wanted: same(plan, newest.plan) ? settled : (wanted ?? PROFILE_CHANGED),
   });
 }
 

@@ -59,6 +59,7 @@ export class Agent {
     this.#session = new VaultSession(ports, {
       leashMs: options.leashMs,
       onLost: (session) => this.#book.sessionEnded(session, true),
+      onWell: () => this.#book.vaultReturned(),
     });
     this.#book = new GrantBook({
       ports,

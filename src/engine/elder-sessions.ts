@@ -14,11 +14,14 @@ export interface Session extends KeptSession {
   endsAt: Instant;
 }
 
+const AT_ONCE = 3;
+
 export class ElderSessions {
   readonly #ports: SessionPorts;
-  /** A session ended: its children end with it. */
+  /** A session ended, an elder or the one in use: its children end with it. */
   readonly #onLost: (session: Session) => void;
   #current: Session | null = null;
+  #cancel: (() => void) | null = null;
   /** Newest first. */
   #elders: readonly Session[] = [];
 
@@ -36,6 +39,7 @@ export class ElderSessions {
     });
     // One whose time is over has taken everything under it along: nothing is to be taken over by it.
     this.#elders = found.filter(({ endsAt }) => endsAt > now.at);
+    this.#watch();
   }
 
   /** The newest of them, if any: where no login can be had, it may be the way in. */
@@ -52,26 +56,55 @@ export class ElderSessions {
     this.#current = session;
     this.#elders = this.#elders.filter((elder) => elder !== session);
     this.#save();
+    this.#watch();
   }
 
   /** Renews each; one that Vault refuses twice, or whose time is over, is lost. Never throws. */
   async renewAll(): Promise<void> {
-    await Promise.all(this.#elders.map((elder) => this.#renew(elder)));
+    const elders = this.#elders;
+    for (let i = 0; i < elders.length; i += AT_ONCE) {
+      await Promise.all(elders.slice(i, i + AT_ONCE).map((elder) => this.#renew(elder)));
+    }
   }
 
   async #renew(elder: Session): Promise<void> {
     const { clock, vault } = this.#ports;
     try {
       const asked = clock.now().at;
-      this.note(elder, asked + (await vault.renewSession(elder.token)));
+      const ttlMs = await vault.renewSession(elder.token);
+      if (this.#elders.includes(elder)) this.note(elder, asked + ttlMs);
     } catch (error) {
-      if (!isOver(elder, clock) && !(await isRefused(this.#ports, elder, error))) return;
-      if (!this.#elders.includes(elder)) return;
-      this.#elders = this.#elders.filter((other) => other !== elder);
-      this.#save();
-      this.#onLost(elder);
-      elder.token[Symbol.dispose]();
+      if (this.#elders.includes(elder) && (await isRefused(this.#ports, elder, error))) this.#drop(elder);
     }
+  }
+
+  #drop(elder: Session): void {
+    if (!this.#elders.includes(elder)) return;
+    this.#elders = this.#elders.filter((other) => other !== elder);
+    this.#save();
+    this.#onLost(elder);
+    elder.token[Symbol.dispose]();
+  }
+
+  /** However long a renewal hangs: a session whose time is over is lost, and what hung under it is told. */
+  #watch(): void {
+    const { clock } = this.#ports;
+    this.#cancel?.();
+    const held = [...(this.#current === null ? [] : [this.#current]), ...this.#elders];
+    if (held.length === 0) return;
+    const first = Math.min(...held.map(({ endsAt }) => endsAt));
+    this.#cancel = clock.after(first - clock.now().at, () => {
+      for (const elder of this.#elders) if (isOver(elder, clock)) this.#drop(elder);
+      if (this.#current !== null && isOver(this.#current, clock)) this.#onLost(this.#current);
+      this.#watch();
+    });
+  }
+
+  /** Watches no longer; what is kept stays. */
+  close(): void {
+    this.#cancel?.();
+    this.#elders = [];
+    this.#current = null;
   }
 
   /** Ends those that nothing hangs under, and with them tokens whose making nobody saw end. */
@@ -93,6 +126,7 @@ export class ElderSessions {
   /** On record, so that a later agent knows until when tokens under it can have lived. */
   note(session: Session, endsAt: Instant): void {
     session.endsAt = endsAt;
+    this.#watch();
     const now = this.#ports.clock.now();
     try {
       this.#ports.journal.noteSession(session.accessor, now.wallMs + (endsAt - now.at));

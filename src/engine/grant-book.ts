@@ -93,6 +93,13 @@ export class GrantBook {
     for (const actor of this.actors()) actor.send({ type: 'sessionEnded', session, dead });
   }
 
+  /** Tells every grant whose revocation waits that Vault answers again. */
+  vaultReturned(): void {
+    for (const actor of this.actors()) {
+      if (actor.grant.pending.retirements.length > 0) actor.send({ type: 'vaultReturned' });
+    }
+  }
+
   /** Resolves when no grant is left, or after `limitMs`. */
   async empty(limitMs: number): Promise<void> {
     if (this.#actors.size === 0) return;

@@ -88,9 +88,11 @@ async function judge(
   if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
   try {
     const news = refit(grant, profiles.get(profile));
-    // Withdrawn files are not missed: the task waits for its next credential.
-    const inOrder = grant.withdrawn || (await ports.files.restore(task, inUse.n, inUse.files));
-    if (!inOrder) return retire('its files are not as they were');
+    // A task whose files were withdrawn waits for its next credential; what lies there is on no record.
+    if (grant.withdrawn) await ports.files.erase(task);
+    else if (!(await ports.files.restore(task, inUse.n, inUse.files))) {
+      return retire('its files are not as they were');
+    }
     bindings.rebind(task, bind, bound, () =>
       book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
     );

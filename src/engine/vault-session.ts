@@ -16,11 +16,15 @@ const RENEWALS_PER_LEASH = 5;
 const SHORT_MS = 1500;
 /** A session role with a max TTL shows only when a session is renewed; so the first renewal comes early. */
 const FIRST_RENEWAL_MS = 3000;
+/** While Vault is away it is asked at least this often; all that waits goes on when it answers. */
+const RETRY_MS = 3000;
 
 export interface SessionOptions {
   readonly leashMs: number;
   /** A session ended; its children end with it. */
   readonly onLost: (accessor: string) => void;
+  /** Vault answers again after it did not. */
+  readonly onWell: () => void;
 }
 
 export class VaultSession {
@@ -48,7 +52,7 @@ export class VaultSession {
   constructor(ports: SessionPorts, options: SessionOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#elders = new ElderSessions(ports, (elder) => this.#ended(elder));
+    this.#elders = new ElderSessions(ports, (session) => this.#lose(session));
   }
 
   /**
@@ -139,11 +143,12 @@ export class VaultSession {
   async close(revoke: boolean): Promise<void> {
     this.#closed = true;
     this.#cancel?.();
-    if (!revoke) return;
+    if (!revoke) return this.#elders.close();
     try {
       if (this.#session !== null) await this.#ports.vault.closeSession(this.#session.token);
       this.#elders.use(null);
       await this.#elders.closeUnused(() => false);
+      this.#elders.close();
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session token could not be revoked; it ends by its leash', {
         reason: reason(error).message,
@@ -173,10 +178,10 @@ export class VaultSession {
       if (this.#session === null) await this.#login();
       await elders;
       if (this.#failures > 0) telemetry.log('info', 'Vault session is well again');
+      if (this.#failures > 0) this.#options.onWell();
       this.#failures = 0;
     } catch (error) {
       this.#problem = reason(error);
-      if (this.#session !== null && isOver(this.#session, this.#ports.clock)) this.#lose(this.#session);
       this.#failures += 1;
       telemetry.count('tasklease_session_failures_total', { code: this.#problem.code });
       if (this.#failures === 1 || this.#failures % 20 === 0) {
@@ -186,9 +191,9 @@ export class VaultSession {
     }
     this.#busy = false;
     const pace = this.#options.leashMs / RENEWALS_PER_LEASH;
-    const calm = this.#fresh ? Math.min(pace, FIRST_RENEWAL_MS) : pace;
+    const calm = Math.min(pace, this.#fresh ? FIRST_RENEWAL_MS : pace);
     this.#fresh = false;
-    const retry = Math.min(calm, retryDelayMs('session', this.#failures));
+    const retry = Math.min(calm, RETRY_MS, retryDelayMs('session', this.#failures));
     this.#arm(this.#failures === 0 ? calm : retry);
   }
 
@@ -196,6 +201,7 @@ export class VaultSession {
     const asked = this.#ports.clock.now().at;
     try {
       const ttlMs = await this.#ports.vault.renewSession(session.token);
+      if (this.#session !== session) return;
       this.#elders.note(session, asked + ttlMs);
       this.#ports.telemetry.count('tasklease_session_renewals_total');
       this.#judge(ttlMs);
@@ -207,12 +213,12 @@ export class VaultSession {
   }
 
   #lose(session: Session): void {
-    this.#session = null;
-    this.#elders.use(null);
-    this.#ended(session);
-  }
-
-  #ended({ accessor, endsAt }: Session): void {
+    if (this.#session === session) {
+      this.#session = null;
+      this.#elders.use(null);
+    }
+    const { accessor, endsAt } = session;
+    if (this.#ends.has(accessor)) return;
     this.#ports.telemetry.log('error', 'a Vault session is lost, and with it the credentials under it', {
       detail: this.#problem.message,
     });
@@ -221,11 +227,8 @@ export class VaultSession {
   }
 
   #judge(ttlMs: number): void {
-    if (ttlMs >= this.#options.leashMs - SHORT_MS) {
-      this.#ending = null;
-      return;
-    }
-    this.#ending = renewedShort(ttlMs);
+    this.#ending = ttlMs >= this.#options.leashMs - SHORT_MS ? null : renewedShort(ttlMs);
+    if (this.#ending === null) return;
     this.#ports.telemetry.log('error', 'the Vault session reaches a max TTL', {
       detail: this.#ending.message,
     });

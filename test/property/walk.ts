@@ -97,6 +97,7 @@ export class Walk {
     else if (kind < 0.375) this.crash();
     else if (kind < 0.4) this.#newProfile();
     else if (kind < 0.42) this.#newSession();
+    else if (kind < 0.43) this.send({ type: 'vaultReturned' });
     else if (kind < 0.44) this.send({ type: 'held' });
     else if (kind < 0.46) {
       this.send({

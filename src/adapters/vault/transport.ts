@@ -11,6 +11,8 @@ import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REPLY = 1024 * 1024;
 const MAX_REQUESTS = 64;
+/** Of these, for the sessions, which pass beside the gate: login or renewal, and elders three at a time. */
+const SESSION_REQUESTS = 4;
 /** Vault itself gives up on a request after 90 s (default_max_request_duration); later there is no reply. */
 const LAST_WORD_MS = 120_000;
 /** Well below Vault's own idle timeout of 5 min, so that a connection is hardly ever closed under a request. */
@@ -59,7 +61,7 @@ export function openTransport(options: TransportOptions): Transport {
   const { origin, protocol, hostname, port } = new URL(options.address);
   // Parsed once; a literal IPv6 address loses its brackets here.
   const server = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port }) };
-  const gate = new Gate(MAX_REQUESTS);
+  const gate = new Gate(MAX_REQUESTS - SESSION_REQUESTS);
   const agent = openConnections(protocol, options);
   const request = protocol === 'https:' ? https.request : http.request;
 

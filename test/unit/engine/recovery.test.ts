@@ -226,22 +226,6 @@ describe('a task of an earlier agent is ended', () => {
     });
   });
 
-  test('together with its children, also when these are in order', async () => {
-    const house = new House();
-    house.liveness.spawn(42, 1000);
-    const first = await house.agent();
-    await house.start(first, 'parent', { bind: { pid: 42 } });
-    await house.start(first, 'kid', { profile: CHILD, parent: taskId('parent') });
-    house.kill();
-    house.liveness.kill(42);
-    const agent = await house.agent();
-    expect(house.files.tasks()).toEqual([]);
-    await house.clock.advance(20_000);
-    expect(stateOf(agent, 'kid')).toMatchObject({ state: 'closed' });
-    expect(house.facts('kid')).not.toContain('grant.adopted');
-    expect(house.vault.model.leases.size).toBe(0);
-  });
-
   test('and files that nobody owns are gone when callers may come', async () => {
     const house = await orphaned();
     house.files.leaveStray('nobody');

@@ -9,8 +9,15 @@ import { House, LEASH_MS } from './house.ts';
 function world() {
   const house = new House();
   const lost: string[] = [];
+  let well = 0;
   const make = () =>
-    new VaultSession(house.ports(), { leashMs: LEASH_MS, onLost: (session) => lost.push(session) });
+    new VaultSession(house.ports(), {
+      leashMs: LEASH_MS,
+      onLost: (session) => lost.push(session),
+      onWell: () => {
+        well += 1;
+      },
+    });
   const open = async (session: VaultSession): Promise<VaultSession> => {
     session.load();
     const opened = session.open();
@@ -27,7 +34,7 @@ function world() {
   };
   fail(() => null);
   const sessions = () => [...house.vault.model.tokens.values()].filter(({ periodMs }) => periodMs !== null);
-  return { house, lost, make, open, asked, fail, sessions };
+  return { house, lost, times: () => well, make, open, asked, fail, sessions };
 }
 
 describe('a session', () => {
@@ -92,8 +99,23 @@ describe('a session', () => {
     fail(() => 'unreachable');
     asked.length = 0;
     await house.clock.advance(120_000);
-    expect(asked.length).toBeLessThan(60);
+    expect(asked.length).toBeLessThan(100);
     expect(asked.length).toBeGreaterThan(2);
+  });
+
+  test('tells once that Vault answers again, soon after it does', async () => {
+    const { house, times, make, open, fail } = world();
+    await open(make());
+    await house.clock.advance(LEASH_MS);
+    expect(times()).toBe(0);
+    fail(() => 'unreachable');
+    await house.clock.advance(120_000);
+    expect(times()).toBe(0);
+    fail(() => null);
+    await house.clock.advance(3100);
+    expect(times()).toBe(1);
+    await house.clock.advance(LEASH_MS);
+    expect(times()).toBe(1);
   });
 
   test('closing it for good revokes it; leaving it to the next agent does not', async () => {
