@@ -13,7 +13,8 @@ import { startPostgres } from './postgres-server.ts';
 import { provision } from './provision.ts';
 import { type Screen, StepFailed, screenOn, type Tell } from './screen.ts';
 import { newTeardown, type Teardown, watchForEnd } from './teardown.ts';
-import { type Stage, tour } from './tour.ts';
+import { tour } from './tour.ts';
+import type { Stage } from './tour-stage.ts';
 import { vaultBinary } from './vault-binary.ts';
 import { startVault } from './vault-server.ts';
 

@@ -7,7 +7,7 @@ import { bareEnvironment } from './agent-process.ts';
 import { launch } from './children.ts';
 import { canLogin } from './postgres-server.ts';
 import { expect } from './screen.ts';
-import { type Stage, start } from './tour.ts';
+import { type Stage, start } from './tour-stage.ts';
 import { leasesUnder } from './vault-view.ts';
 
 type Login = { username: string; password: string };

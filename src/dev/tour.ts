@@ -10,30 +10,13 @@ import { type ApiBody, callAgent, problemText } from './agent-api.ts';
 import { isTmpfs } from './agent-config.ts';
 import { bareEnvironment, TASKLEASE } from './agent-process.ts';
 import { launch } from './children.ts';
-import { canLogin, type PostgresServer } from './postgres-server.ts';
-import { expect, type Screen, type Tell } from './screen.ts';
+import { canLogin } from './postgres-server.ts';
+import { expect, type Tell } from './screen.ts';
 import { livesOn } from './tour-living.ts';
-import type { VaultServer } from './vault-server.ts';
+import { type Stage, start } from './tour-stage.ts';
 import { knowsLease, knowsToken, leasesUnder, shorten, tokensOf } from './vault-view.ts';
 
-export type Stage = {
-  screen: Screen;
-  vault: VaultServer;
-  postgres: PostgresServer;
-  socketPath: string;
-  profilesDir: string;
-  /** kill -9, and another one in its place, ready. */
-  killAgent(): Promise<void>;
-};
-
 type Grant = { deadline: string; dir: string; files: string[]; accessor: string; leaseId: string };
-
-export const start = async (stage: Stage, task: string, body: ApiBody, tell: Tell): Promise<ApiBody> => {
-  const reply = await callAgent(stage.socketPath, 'PUT', `/v1/tasks/${task}`, body);
-  expect(reply.status === 201, `the agent refused the start: ${problemText(reply)}`);
-  tell('state', `${reply.body.state}, until ${reply.body.deadline}`);
-  return reply.body;
-};
 
 /** What Vault itself says was made for the task: one token, one lease. */
 const inVault = async (stage: Stage, task: string, path: string, tell: Tell) => {
