@@ -35,7 +35,9 @@ export class ElderSessions {
     const now = clock.now();
     const found = sessionStore.load().map(({ accessor, token }) => {
       const noted = journal.sessionEndsAt(accessor);
-      return { accessor, token, endsAt: noted === null ? now.at + leashMs : noted - now.wallMs + now.at };
+      const endsAt = noted === null ? Number.POSITIVE_INFINITY : noted - now.wallMs + now.at;
+      // Whatever became of the wall clock since: none lives longer than the leash from now.
+      return { accessor, token, endsAt: Math.min(endsAt, now.at + leashMs) };
     });
     // One whose time is over has taken everything under it along: nothing is to be taken over by it.
     this.#elders = found.filter(({ endsAt }) => endsAt > now.at);
