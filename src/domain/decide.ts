@@ -75,6 +75,7 @@ function react(step: Step, event: GrantEvent): void {
       }));
       step.record({ type: 'leases.issued', n, leases, lost });
       if (problem !== null) return raisingFailed(step, n, problem);
+      if (grant.pending.orphaned) return raisingFailed(step, n, sessionOver());
       const wanted = isRaising(grant, n);
       step.pending({ raising: wanted ? 'files' : null });
       if (!wanted) return;
@@ -177,6 +178,9 @@ const slow = (): Problem =>
 
 const SESSION_ENDED = 'the Vault session above its token ended';
 
+const sessionOver = (): Problem =>
+  new Problem('VAULT_UNREACHABLE', SESSION_ENDED, { hint: 'the agent logs in again; try again in a moment' });
+
 /** A session is the parent of tokens: with it, or soon after it, they end. */
 function sessionEnded(step: Step, session: string, dead: boolean): void {
   const { grant } = step;
@@ -190,7 +194,9 @@ function sessionEnded(step: Step, session: string, dead: boolean): void {
   // Also for one that is being raised: when its files are there, another must follow. A token that is still on
   // its way may hang under any session.
   const newest = grant.generations.at(-1);
-  if (raising !== null && (newest?.session === session || (newest?.session === null && dead))) want();
+  if (raising === null) return;
+  if (newest?.session === session && dead) step.pending({ orphaned: true });
+  if (newest?.session === session || (newest?.session === null && dead)) want();
 }
 
 /** Files that waited for a withdrawal to end: written now, or never when the task stops. */

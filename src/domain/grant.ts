@@ -55,6 +55,8 @@ export interface Pending {
   readonly raising: 'token' | 'secrets' | 'files' | null;
   /** Why it is raised; null for the first. */
   readonly raisingFor: string | null;
+  /** The session above its token ended meanwhile: what it was issued is dead. */
+  readonly orphaned: boolean;
   /** The generation whose leases are being renewed. */
   readonly renewing: number | null;
   /** Failed renewals in a row, and when to try again. */
@@ -126,6 +128,7 @@ export interface Grant {
 export const IDLE: Pending = {
   raising: null,
   raisingFor: null,
+  orphaned: false,
   renewing: null,
   attempts: 0,
   retryAt: null,

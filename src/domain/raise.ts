@@ -19,7 +19,14 @@ export function raise(step: Step, why: string | null): void {
   const { pending, opened } = step.grant;
   const n = opened + 1;
   step.record({ type: 'generation.opened', n, why, plan: pending.plan });
-  step.pending({ raising: 'token', raisingFor: why, wanted: null, plan: null, rotateAt: null });
+  step.pending({
+    raising: 'token',
+    raisingFor: why,
+    orphaned: false,
+    wanted: null,
+    plan: null,
+    rotateAt: null,
+  });
   step.ask({ type: 'openToken', n });
 }
 
@@ -40,7 +47,8 @@ export function took(step: Step, n: number, files: readonly string[]): void {
     rotateAt: now.at + LEAST_OVERLAP_MS,
     attempts: 0,
     retryAt: null,
-    staleAt: null,
+    // One whose session ended a moment ago shows a dead credential: it is not good either.
+    staleAt: grant.pending.orphaned ? now.at : null,
     erasedAt: null,
     eraseAttempts: 0,
     eraseRetryAt: null,

@@ -3,6 +3,7 @@
 // and forgotten only once it is revoked or dead.
 
 import type { Instant } from '../domain/instant.ts';
+import { retryDelayMs } from '../domain/lease.ts';
 import type { KeptSession } from '../ports/session-store.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Ports } from './ports.ts';
@@ -15,6 +16,7 @@ export interface Session extends KeptSession {
 }
 
 const AT_ONCE = 3;
+const END_ATTEMPTS = 3;
 
 export class ElderSessions {
   readonly #ports: SessionPorts;
@@ -22,6 +24,7 @@ export class ElderSessions {
   readonly #onLost: (session: Session) => void;
   #current: Session | null = null;
   #cancel: (() => void) | null = null;
+  readonly #closing = new Set<string>();
   /** Newest first. */
   #elders: readonly Session[] = [];
 
@@ -92,7 +95,7 @@ export class ElderSessions {
   #watch(): void {
     const { clock } = this.#ports;
     this.#cancel?.();
-    const held = [...(this.#current === null ? [] : [this.#current]), ...this.#elders];
+    const held = this.#held();
     if (held.length === 0) return;
     const first = Math.min(...held.map(({ endsAt }) => endsAt));
     this.#cancel = clock.after(first - clock.now().at, () => {
@@ -109,20 +112,46 @@ export class ElderSessions {
     this.#current = null;
   }
 
-  /** Ends those that nothing hangs under, and with them tokens whose making nobody saw end. */
-  async closeUnused(inUse: (accessor: string) => boolean): Promise<void> {
-    const unused = this.#elders.filter(({ accessor }) => !inUse(accessor));
-    if (unused.length === 0) return;
-    this.#elders = this.#elders.filter((elder) => !unused.includes(elder));
-    await Promise.all(
-      unused.map(({ token }) =>
-        this.#ports.vault.closeSession(token).catch(() => {
-          this.#ports.telemetry.log('debug', 'an old session ends by its leash');
-        }),
-      ),
-    );
+  /** Ends those that nothing hangs under, and with them tokens whose making nobody saw end. Tried again until done. */
+  async closeUnused(inUse: (accessor: string) => boolean, attempt = 1): Promise<void> {
+    const unused = this.#elders.filter(({ accessor }) => !inUse(accessor) && !this.#closing.has(accessor));
+    for (const { accessor } of unused) this.#closing.add(accessor);
+    const ended = await Promise.all(unused.map((elder) => this.#end(elder)));
+    for (const { accessor } of unused) this.#closing.delete(accessor);
+    if (!ended.includes(false) || this.#elders.length === 0) return;
+    const { clock } = this.#ports;
+    clock.after(retryDelayMs('elders', attempt), () => void this.closeUnused(inUse, attempt + 1));
+  }
+
+  /** Ends every session, with what hangs under them; tried three times. */
+  async endAll(): Promise<void> {
+    const { clock, telemetry } = this.#ports;
+    for (let attempt = 1; attempt <= END_ATTEMPTS; attempt += 1) {
+      const held = this.#held();
+      const ended = await Promise.all(held.map((session) => this.#end(session)));
+      if (!ended.includes(false)) return;
+      await new Promise<void>((resolve) => clock.after(retryDelayMs('end', attempt), resolve));
+    }
+    telemetry.log('warn', 'a session token could not be revoked; it ends by its leash');
+  }
+
+  /** False when Vault did not say that it is gone. */
+  async #end(session: Session): Promise<boolean> {
+    try {
+      await this.#ports.vault.closeSession(session.token);
+    } catch (error) {
+      if (!(error instanceof VaultFailure) || !error.forbidden) return false;
+    }
+    if (session === this.#current) this.use(null);
+    if (!this.#elders.includes(session)) return true;
+    this.#elders = this.#elders.filter((other) => other !== session);
     this.#save();
-    for (const { token } of unused) token[Symbol.dispose]();
+    session.token[Symbol.dispose]();
+    return true;
+  }
+
+  #held(): Session[] {
+    return [...(this.#current === null ? [] : [this.#current]), ...this.#elders];
   }
 
   /** On record, so that a later agent knows until when tokens under it can have lived. */
@@ -142,8 +171,7 @@ export class ElderSessions {
   /** Without it a later agent logs in anew, and this session ends by its leash. */
   #save(): void {
     try {
-      const current = this.#current === null ? [] : [this.#current];
-      this.#ports.sessionStore.save([...current, ...this.#elders]);
+      this.#ports.sessionStore.save(this.#held());
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session token could not be kept for a restart', {
         reason: error instanceof Error ? error.message : String(error),

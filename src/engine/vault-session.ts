@@ -143,17 +143,8 @@ export class VaultSession {
   async close(revoke: boolean): Promise<void> {
     this.#closed = true;
     this.#cancel?.();
-    if (!revoke) return this.#elders.close();
-    try {
-      if (this.#session !== null) await this.#ports.vault.closeSession(this.#session.token);
-      this.#elders.use(null);
-      await this.#elders.closeUnused(() => false);
-      this.#elders.close();
-    } catch (error) {
-      this.#ports.telemetry.log('warn', 'the session token could not be revoked; it ends by its leash', {
-        reason: reason(error).message,
-      });
-    }
+    if (revoke) await this.#elders.endAll();
+    this.#elders.close();
   }
 
   #arm(delayMs: number): void {

@@ -80,6 +80,36 @@ describe('an end', () => {
   });
 });
 
+describe('a renewal', () => {
+  test('that waited for a session until the task was stopped is not sent', async () => {
+    const secrets = [
+      {
+        name: 'db',
+        path: 'database/creds/short',
+        method: 'read',
+        files: [{ name: 'db.json', format: 'json' }],
+      },
+    ] as const;
+    const house = new House();
+    await house.start(await house.agent([work({ secrets })]), TASK);
+    house.kill();
+    await house.clock.advance(45_000);
+    house.vault.latency = (verb) => (verb.endsWith('Session') ? [0, 2000] : [0, 0]);
+    const asked: string[] = [];
+    house.vault.fault = (verb) => {
+      asked.push(verb);
+      return null;
+    };
+    const agent = await house.agent([work({ secrets })]);
+    await house.clock.advance(500);
+    expect(agent.get(TASK, me)).toMatchObject({ state: 'active' });
+    void agent.stop(TASK, me, 0);
+    await house.clock.advance(10_000);
+    expect(agent.get(TASK, me)).toMatchObject({ state: 'closed', leases: [{ proof: 'revoked' }] });
+    expect(asked).not.toContain('renewLease');
+  });
+});
+
 describe('an agent that leaves its tasks to the next', () => {
   test('waits for what is being issued, and revokes nothing', async () => {
     const { house, agent } = await working();

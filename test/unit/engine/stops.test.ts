@@ -113,6 +113,26 @@ describe('a credential that ended while Vault was away', () => {
     expect(agent.get(TASK, me)).toMatchObject({ state: 'stopping', outcome: 'failed' });
   });
 
+  test('is replaced whole, also when its secrets come in the very moment in which the files are withdrawn', async () => {
+    const house = new House();
+    const agent = await house.agent();
+    await house.start(agent, TASK);
+    await house.clock.advance(10_000);
+    const above = [...house.vault.model.tokens.values()].find(({ periodMs }) => periodMs !== null)!;
+    house.vault.model.endToken(above.accessor, 'admin');
+    house.vault.latency = (verb) => (verb === 'readSecret' ? [0, 703] : [0, 0]);
+    void agent.look();
+    await house.clock.advance(695);
+    expect(house.facts(TASK).filter((type) => type === 'generation.opened')).toHaveLength(2);
+    // Something else is being recorded while the moment to withdraw passes and the secrets arrive.
+    house.diskMs = 10;
+    void agent.hold(TASK, me);
+    await house.clock.advance(200);
+    expect(house.facts(TASK)).toContain('files.withdrawn');
+    expect(agent.get(TASK, me)).toMatchObject({ state: 'active', generation: 2, files: ['db.json'] });
+    expect(house.files.read(TASK, 'db.json')).toContain('CANARY');
+  });
+
   test('giving up is for revocations alone', async () => {
     const { house, agent } = await withdrawing();
     const admin = caller({ admin: true, uid: 0 });
