@@ -30,6 +30,34 @@ onVault((bench) => {
     });
   });
 
+  describe('the database is down for longer than a lease', () => {
+    test('the lease stays known, is not renewed any more, and once it is back a revocation ends it', async () => {
+      const { vault } = bench.subject;
+      const token = await bench.task();
+      const leaseId = await bench.leased(token);
+      const logins = await bench.subject.databaseLogins();
+      await vault.renewLease(bench.session.token, leaseId, 1);
+      await bench.subject.databaseDown();
+      try {
+        await bench.subject.pass(2500);
+        expect(await bench.known(leaseId)).toBe(true);
+        await expect(vault.renewLease(bench.session.token, leaseId, 60)).rejects.toMatchObject({
+          kind: 'refused',
+          missing: false,
+        });
+        // Its token goes all the same, and takes nothing along that the engine cannot take back.
+        await vault.revokeToken(bench.session.token, token.accessor);
+        expect(await vault.lookupToken(bench.session.token, token.accessor)).toBe(false);
+        expect(await bench.known(leaseId)).toBe(true);
+      } finally {
+        await bench.subject.databaseUp();
+      }
+      await vault.revokeLease(bench.session.token, leaseId);
+      expect(await bench.known(leaseId)).toBe(false);
+      expect(await bench.subject.databaseLogins()).toBe(logins - 1);
+    });
+  });
+
   describe('replies that get lost', () => {
     const unknown = { kind: 'unknown', problem: { code: 'VAULT_UNREACHABLE' } };
     const losing = async <T>(run: () => Promise<T>): Promise<T> => {

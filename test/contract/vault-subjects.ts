@@ -13,9 +13,10 @@ import { type Provisioned, provision } from '../../src/dev/provision.ts';
 import { vaultBinary } from '../../src/dev/vault-binary.ts';
 import { startVault, type VaultServer } from '../../src/dev/vault-server.ts';
 import type { Vault } from '../../src/ports/vault.ts';
+import { faultProxy } from '../harness/fault-proxy.ts';
+import { ANY, SWALLOW } from '../harness/faults.ts';
 import { SimClock } from '../simulation/world/sim-clock.ts';
 import { SimVault } from '../simulation/world/sim-vault.ts';
-import { losingProxy } from './losing-proxy.ts';
 
 export const LEASH_MS = 300_000;
 export const BRIEF_LEASH_MS = 3000;
@@ -139,11 +140,11 @@ export async function realVault(): Promise<RealVault> {
   };
   const login = tokenFile('login', await provisioned.loginToken());
   const brief = tokenFile('brief-login', briefLogin.body.auth!.client_token);
-  const proxy = await losingProxy(server.port);
+  const proxy = await faultProxy(server.port);
   const clients: ReturnType<typeof connectVault>[] = [];
   const connect: RealVault['connect'] = (options) => {
     const client = connectVault({
-      address: `http://127.0.0.1:${proxy.port}`,
+      address: proxy.address,
       auth: { method: 'token_file', tokenFile: login },
       sessionRole: 'tasklease-session',
       tokenRole: 'tasklease',
@@ -176,7 +177,8 @@ export async function realVault(): Promise<RealVault> {
     seal: () => server.seal(),
     unseal: () => server.unseal(),
     loseReplies: (losing) => {
-      proxy.losing = losing;
+      if (losing) proxy.on(ANY, SWALLOW);
+      else proxy.heal();
     },
     async close() {
       await Promise.all(clients.map((client) => client.close()));

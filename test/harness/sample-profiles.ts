@@ -88,6 +88,12 @@ export const mediumLease = profile({
   secrets: { db: { path: 'database/creds/medium', files: { 'db.json': { format: 'json' } } } },
 });
 
+/** Leases that leave some seconds between a renewal that fails and their end. */
+export const briskLease = profile({
+  vault: { policies: ['tasklease-test-brisk'] },
+  secrets: { db: { path: 'database/creds/brisk', files: { 'db.json': { format: 'json' } } } },
+});
+
 /** Leases that no renewal takes beyond six seconds: the task lives on by rotation. */
 export const rotating = profile({
   vault: { policies: ['tasklease-test-rotating'] },
@@ -126,6 +132,7 @@ export const SAMPLE_PROFILES: Record<string, ProfileBody> = {
   'chosen-path': chosenPath,
   'short-lease': shortLease,
   'medium-lease': mediumLease,
+  'brisk-lease': briskLease,
   rotating,
   'half-denied': halfDenied,
   'foreign-policy': foreignPolicy,
@@ -137,6 +144,7 @@ export const SAMPLE_POLICIES: Record<string, string> = {
   'tasklease-test-customer': 'path "secret/data/customer/*" { capabilities = ["read"] }',
   'tasklease-test-short': 'path "database/creds/short" { capabilities = ["read"] }',
   'tasklease-test-medium': 'path "database/creds/medium" { capabilities = ["read"] }',
+  'tasklease-test-brisk': 'path "database/creds/brisk" { capabilities = ["read"] }',
   'tasklease-test-rotating': 'path "database/creds/rotating" { capabilities = ["read"] }',
 };
 
@@ -145,6 +153,7 @@ export const sampleRoles = async (vault: VaultServer): Promise<void> => {
   for (const [name, default_ttl, max_ttl] of [
     ['short', '4s', '1h'],
     ['medium', '20s', '1h'],
+    ['brisk', '8s', '1h'],
     ['rotating', '6s', '6s'],
   ]) {
     const reply = await vault.request('POST', `database/roles/${name}`, {

@@ -2,10 +2,9 @@
 // field that looks like an end, a credential that Vault refuses. None of them may end or lock what is well.
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer, request as httpRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FaultProxy, faultProxy } from '../harness/fault-proxy.ts';
 import { profile } from '../harness/sample-profiles.ts';
 import { expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
@@ -13,54 +12,8 @@ import { createWorld, type World } from '../harness/world.ts';
 
 type Odd = { status: number; type: string; body: string };
 
-/** An HTTP proxy in front of Vault that answers the next matching request by itself. */
-type OddProxy = {
-  readonly address: string;
-  /** Requests for the path that were handed to Vault. */
-  passed(path: string): number;
-  /** Answers the next request for `path` with `odd`; resolves once it has. */
-  answerOnce(path: string, odd: Odd): Promise<void>;
-  close(): void;
-};
-
-const oddProxy = async (vaultPort: number): Promise<OddProxy> => {
-  const passed = new Map<string, number>();
-  const planned = new Map<string, { odd: Odd; told: () => void }>();
-  const server: Server = createServer((incoming, outgoing) => {
-    const path = incoming.url!.replace(/^\/v1\//, '').replace(/\?.*$/, '');
-    const plan = planned.get(path);
-    if (plan !== undefined) {
-      planned.delete(path);
-      incoming.resume();
-      outgoing.writeHead(plan.odd.status, { 'content-type': plan.odd.type }).end(plan.odd.body);
-      return plan.told();
-    }
-    passed.set(path, (passed.get(path) ?? 0) + 1);
-    const { method, headers } = incoming;
-    const sent = httpRequest(
-      { host: '127.0.0.1', port: vaultPort, method: method!, path: incoming.url!, headers },
-      (reply) => {
-        outgoing.writeHead(reply.statusCode!, reply.headers);
-        reply.pipe(outgoing);
-      },
-    );
-    sent.on('error', () => outgoing.destroy());
-    incoming.pipe(sent);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    passed: (path) => passed.get(path) ?? 0,
-    answerOnce: (path, odd) => new Promise((told) => planned.set(path, { odd, told })),
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-};
-
 let world: World;
-let proxy: OddProxy;
+let proxy: FaultProxy;
 beforeAll(async () => {
   world = await createWorld({
     start: false,
@@ -82,17 +35,18 @@ beforeAll(async () => {
     const reply = await world.vault.request('POST', path, body);
     expect(reply.status, JSON.stringify(reply.body)).toBeLessThan(300);
   }
-  proxy = await oddProxy(world.vault.port);
+  proxy = await faultProxy(world.vault.port);
   await world.configure((config) => {
     config.vault.address = proxy.address;
   });
 });
 afterAll(async () => {
-  proxy?.close();
+  await proxy?.close();
   await world?.close();
 });
 
 const RENEWAL = 'auth/token/renew-self';
+const renewals = (): number => proxy.seen.filter(({ path }) => path === RENEWAL).length;
 
 const living = async (): Promise<void> => {
   if (!world.agent.running) await world.agent.start();
@@ -149,10 +103,12 @@ test.each<[string, Odd]>([
   await living();
   const { pid } = world.agent;
   const { dir } = await startTask(world, task, 'database');
-  const answered = proxy.answerOnce(RENEWAL, odd);
-  await answered;
-  const before = proxy.passed(RENEWAL);
-  await until('the session is renewed after it', () => proxy.passed(RENEWAL) > before + 1, 20_000);
+  const { status, type, body } = odd;
+  const headers = { 'content-type': type };
+  const plan = proxy.on({ path: RENEWAL, times: 1 }, { do: 'answer', status, body, headers });
+  await until('it was answered', () => plan.struck === 1, 20_000);
+  const before = renewals();
+  await until('the session is renewed after it', () => renewals() > before + 1, 20_000);
   expect((await world.api('GET', `/v1/tasks/${task}`)).body).toMatchObject({ task, state: 'active', dir });
   expect(await world.file(task, 'db.json')).toContain('"password"');
   await until('ready', async () => (await world.api('GET', '/v1/health?ready')).status === 200);
@@ -169,8 +125,8 @@ test('a KV version 1 secret with fields named expiration and ttl lives as long a
     ttl: '1s',
     password: 'canary-4711',
   });
-  const renewals = proxy.passed(RENEWAL);
-  await until('some seconds have passed', () => proxy.passed(RENEWAL) > renewals + 2, 20_000);
+  const before = renewals();
+  await until('some seconds have passed', () => renewals() > before + 2, 20_000);
   expect((await world.api('GET', '/v1/tasks/kv1')).body).toMatchObject({ state: 'active' });
   const receipt = await stopTask(world, 'kv1');
   expect(receipt).toMatchObject({ outcome: 'completed' });

@@ -88,7 +88,10 @@ export class Happenings {
       this.#world.clock.after(ms, () => life.thaw());
     },
     powerCut: () => cutPower(this.#world, this.#draw),
-    wallJump: () => this.#world.clock.jumpWall(this.#draw.pick([-3_600_000, -5000, 5000, 3_600_000])),
+    wallJump: () => {
+      this.#world.wallJumpedAt = this.#world.at;
+      this.#world.clock.jumpWall(this.#draw.pick([-3_600_000, -5000, 5000, 3_600_000]));
+    },
     unreachable: () => this.#outageOf('unreachable'),
     silent: () => this.#outageOf('silent'),
     sealed: () => {

@@ -100,10 +100,10 @@ function judgeProofs(
       const generation = grant.generations.get(n)!;
       const cutShort = (generation.leases.get(id)?.endsAt ?? 0) > ended.at + 2000;
       const unheard =
-        ended.cause === 'expired'
+        ended.cause === 'expired' || ended.cause === 'parent'
           ? cutShort && (orphan(world, grant) || world.calm.since(world.at, ['path']) > generation.openedAt)
           : orphan(world, grant) && world.calm.since(world.at, ['journal']) >= ended.at - 5000;
-      if (!unheard && (ended.cause === 'revoked' || ended.cause === 'expired')) {
+      if (!unheard && ['revoked', 'expired', 'parent'].includes(ended.cause)) {
         world.blame(`${id} is called unproved although it was ${ended.cause}`);
       }
     }

@@ -28,16 +28,18 @@ export function judgeFiles(world: World, shown: ReadonlyMap<string, Shown>): voi
     const current = shown.get(name);
     const generation = current === undefined ? undefined : grant.generations.get(current.n);
     if (generation === undefined || generation.publishedAt === null || troubled) continue;
-    // A renewal that could not be put on record yet counts too.
+    // As Vault granted it; an early end by somebody's hand is learned by and by.
     const ends = [...generation.leases.values()].map(({ id, endsAt }) => {
-      const { leases, ended } = world.model;
+      const { leases, ended, tokens } = world.model;
       const gone = ended.get(id);
-      const granted = leases.get(id)?.endsAt ?? (gone?.cause === 'expired' ? gone.at : 0);
-      return endsAt === null ? null : Math.max(endsAt, granted);
+      // Ended early by hand, or its end is another since a restore: that cannot be known yet.
+      if (!tokens.has(generation.accessor ?? '') || world.restoredAt !== null) return endsAt;
+      return leases.get(id)?.endsAt ?? (gone?.cause === 'expired' ? gone.at : endsAt);
     });
     ends.push(generation.tokenEndsAt);
     const session = world.model.ended.get(generation.session ?? '');
-    if (session?.cause === 'expired') ends.push(session.at + SOON_MS);
+    const jumped = world.wallJumpedAt !== null && world.wallJumpedAt > generation.openedAt;
+    if (session?.cause === 'expired' && !jumped && world.restoredAt === null) ends.push(session.at + SOON_MS);
     const end = Math.min(...ends.filter((instant) => instant !== null));
     if (at - Math.max(end, life.awakeSince, generation.publishedAt) > SOON_MS) {
       world.blame(`files of ${name} generation ${generation.n} are shown ${at - end} ms after their lease`);

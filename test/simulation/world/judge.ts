@@ -159,7 +159,9 @@ export class Judge {
 
   /** The session is gone, or so near its end that its holder may take it for lost. */
   #ending(session: string | null): boolean {
-    const token = this.#world.model.tokens.get(session ?? '');
+    const { model, sessionHeardAt, weather, at } = this.#world;
+    const token = model.tokens.get(session ?? '');
+    if (at - sessionHeardAt > 0.7 * weather.leashMs) return true;
     return token === undefined || token.endsAt < this.#world.at + 2000;
   }
 

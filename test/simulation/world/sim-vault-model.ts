@@ -49,14 +49,17 @@ export interface SimCredential {
   validUntil: number;
 }
 
-/** Why something ended: by its own time, by a request, with its token, by an administrator. */
-export type EndCause = 'expired' | 'revoked' | 'token' | 'admin' | 'forgotten';
+/** Why something ended: by its own time or a parent's, by a request or a parent's, by an administrator. */
+export type EndCause = 'expired' | 'parent' | 'revoked' | 'token' | 'admin' | 'forgotten';
 
 export interface Snapshot {
   readonly takenAt: number;
   readonly tokens: readonly SimToken[];
   readonly leases: readonly SimLease[];
 }
+
+const beneath = (cause: EndCause): EndCause =>
+  cause === 'revoked' ? 'token' : cause === 'expired' ? 'parent' : cause;
 
 const MAX_ATTEMPTS = 6;
 const RETRY_BASE_MS = 10_000;
@@ -124,12 +127,12 @@ export class SimVaultModel {
     this.#byValue.delete(ending.value);
     this.ended.set(accessor, { cause, at: this.now });
     for (const token of this.tokens.values()) {
-      if (token.parent === accessor) this.endToken(token.accessor, cause === 'revoked' ? 'token' : cause);
+      if (token.parent === accessor) this.endToken(token.accessor, beneath(cause));
     }
     for (const lease of this.leases.values()) {
       if (lease.accessor !== accessor) continue;
       lease.endsAt = Math.min(lease.endsAt, this.now);
-      this.#endByItself(lease, cause === 'revoked' ? 'token' : cause);
+      this.#endByItself(lease, beneath(cause));
     }
   }
 

@@ -67,6 +67,7 @@ export class World {
   /** When an agent last heard that its session lives. */
   sessionHeardAt = 0;
   powerCutAt: number | null = null;
+  wallJumpedAt: number | null = null;
   readonly outage = { unreachable: 0, silent: 0 };
   /** Calls that changed something, or tried to. */
   effects = 0;

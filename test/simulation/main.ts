@@ -1,0 +1,97 @@
+// Owns `npm run test:long`: many seeds, spread over processes, with progress and a rate; then the mutants, each
+// searched for a seed that catches it. With --trace: one seed, told line by line.
+
+import { parseArgs } from 'node:util';
+import { MUTANTS } from './mutants.ts';
+import { runSeed } from './run-seed.ts';
+import { replayOf, runSeeds } from './run-seeds.ts';
+import { Killed } from './world/sim-process.ts';
+
+const USAGE = `npm run test:long -- [--seeds N] [--first N] [--jobs N]   run seeds of the simulation, then the mutants
+npm run test:long -- --first SEED --seeds 1 --trace       tell what happens in one seed
+  --mutants      only the mutants; --seeds is how many seeds each may take
+  --no-mutants   only the seeds`;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    first: { type: 'string', default: '1' },
+    jobs: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    'no-mutants': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) console.log(USAGE);
+else process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const first = whole('first', values.first);
+  const jobs = values.jobs === undefined ? {} : { jobs: whole('jobs', values.jobs) };
+  if (values.trace) return tell(first, whole('seeds', values.seeds ?? '1'));
+  let failed = 0;
+  if (!values.mutants) failed += await search(first, whole('seeds', values.seeds ?? '100000'), jobs);
+  if (values.mutants || (!values['no-mutants'] && values.seeds === undefined)) {
+    failed += await hunt(first, values.mutants ? whole('seeds', values.seeds ?? '5000') : 5000, jobs);
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+async function search(first: number, seeds: number, jobs: { jobs?: number }): Promise<number> {
+  const began = performance.now();
+  const rate = (ran: number) => (ran / ((performance.now() - began) / 1000)).toFixed(0);
+  const { ran, found } = await runSeeds({
+    first,
+    seeds,
+    ...jobs,
+    onProgress: (done, bad) => {
+      if (process.stderr.isTTY)
+        process.stderr.write(`\r${done} of ${seeds} seeds, ${bad} failed, ${rate(done)}/s `);
+    },
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r');
+  for (const { seed, wrong } of found) console.log(`seed ${seed}: ${wrong}\n  replay: ${replayOf(seed)}`);
+  console.log(`${ran} seeds, ${found.length} failed, ${rate(ran)} seeds a second`);
+  return found.length;
+}
+
+async function hunt(first: number, seeds: number, jobs: { jobs?: number }): Promise<number> {
+  let survived = 0;
+  // What the shipped engine fails at too says nothing about a mutant.
+  const plain = await runSeeds({ first, seeds: Math.min(seeds, 1000), ...jobs });
+  const except = plain.found.map(({ seed }) => seed);
+  for (const { name } of MUTANTS) {
+    const { ran, found } = await runSeeds({ first, seeds, ...jobs, mutant: name, untilFound: true, except });
+    if (found.length === 0) survived += 1;
+    const how =
+      found[0] === undefined ? `SURVIVED ${ran} seeds` : `caught at seed ${found[0].seed}: ${found[0].wrong}`;
+    console.log(`mutant ${name}: ${how.split('\n')[0]!.slice(0, 160)}`);
+  }
+  console.log(`${MUTANTS.length} mutants, ${survived} survived`);
+  return survived;
+}
+
+async function tell(first: number, seeds: number): Promise<number> {
+  process.on('unhandledRejection', (error) => {
+    if (error instanceof Killed) return;
+    throw error;
+  });
+  let failed = 0;
+  for (let seed = first; seed < first + seeds; seed += 1) {
+    const { wrong, trace, hash, weather } = await runSeed(seed, true);
+    console.log(`seed ${seed}: ${JSON.stringify(weather)}`);
+    console.log(trace.join('\n'));
+    console.log(`seed ${seed}, trace ${hash}: ${wrong ?? 'nothing wrong'}`);
+    if (wrong !== null) failed += 1;
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+function whole(name: string, text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  console.error(`--${name} must be a whole number from 1\n${USAGE}`);
+  process.exit(2);
+}

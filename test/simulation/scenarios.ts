@@ -1,0 +1,147 @@
+// Owns ten plain stories of the engine, for failing each of their effects in turn. Invariant: without a blow they
+// are the same every time, effect by effect.
+
+import { comeToRest, keepAlive, stillWorks } from './run-seed.ts';
+import { Happenings } from './world/happenings.ts';
+import type { SimSecret } from './world/sim-vault-model.ts';
+import type { SimTask } from './world/tasks.ts';
+import { type Strike, World } from './world/world.ts';
+
+interface Story {
+  readonly world: World;
+  readonly happenings: Happenings;
+  /** Starts a task of this kind; resolves when a second has passed. */
+  start(kind: string, durationMs: number, parent?: SimTask): Promise<SimTask>;
+  /** Time passes; false when something is wrong by now. */
+  pass(ms: number): Promise<boolean>;
+}
+
+const SECRETS: Readonly<Record<string, SimSecret>> = {
+  'database/creds/a': {
+    engine: 'database',
+    ttlMs: 20_000,
+    maxTtlMs: 3_600_000,
+    fields: { password: 'CANARY' },
+  },
+  'database/creds/b': { engine: 'database', ttlMs: 20_000, maxTtlMs: 40_000, fields: { password: 'CANARY' } },
+  'pki/issue/web': { engine: 'pki', ttlMs: 30_000, maxTtlMs: 30_000, fields: { private_key: 'CANARY' } },
+  'secret/data/app': { engine: 'kv', ttlMs: 0, maxTtlMs: 0, fields: { token: 'CANARY' } },
+};
+
+export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknown>>> = {
+  'start and stop': async ({ start, happenings, pass }) => {
+    const task = await start('mixed', 60_000);
+    happenings.callers.stop(task, 5000);
+    await pass(3000);
+  },
+  renewals: async ({ start, pass }) => {
+    await start('report', 60_000);
+    await pass(30_000);
+  },
+  'a rotation': async ({ start, pass }) => {
+    await start('web', 60_000);
+    await pass(45_000);
+  },
+  'a rotation that fails': async ({ start, pass, world }) => {
+    await start('web', 120_000);
+    await pass(15_000);
+    const { model } = world;
+    world.window(
+      'vault',
+      8000,
+      () => model.down.add('pki'),
+      () => model.down.delete('pki'),
+    );
+    await pass(30_000);
+  },
+  'an extension': async ({ start, happenings, pass }) => {
+    const task = await start('session', 5000);
+    happenings.callers.extend(task, 20_000);
+    await pass(15_000);
+  },
+  'parent and child': async ({ start, happenings, pass }) => {
+    const parent = await start('session', 60_000);
+    await start('report', 30_000, parent);
+    happenings.callers.stop(parent);
+    await pass(3000);
+  },
+  'a restart': async ({ start, world, pass }) => {
+    await start('report', 60_000);
+    world.life?.process.kill();
+    await pass(10_000);
+  },
+  'an outage': async ({ start, happenings, world, pass }) => {
+    await start('report', 60_000);
+    const task = await start('web', 60_000);
+    const { outage } = world;
+    const set = (by: number) => () => {
+      outage.unreachable += by;
+    };
+    world.window('path', 8000, set(1), set(-1));
+    await pass(1000);
+    happenings.callers.stop(task);
+    await pass(15_000);
+  },
+  'a drain': async ({ start, happenings, pass }) => {
+    await start('mixed', 60_000);
+    await start('config', 60_000);
+    happenings.callers.revokeAll(true);
+    await pass(5000);
+  },
+  'an abandoned proof': async ({ start, happenings, world, pass }) => {
+    const task = await start('report', 60_000);
+    const { model } = world;
+    world.window(
+      'vault',
+      8000,
+      () => model.down.add('database'),
+      () => model.down.delete('database'),
+    );
+    happenings.callers.stop(task);
+    await pass(3000);
+    happenings.callers.abandon(task);
+    await pass(10_000);
+  },
+};
+
+export interface ScenarioResult {
+  readonly wrong: string | null;
+  /** Calls that changed something before all became quiet. */
+  readonly effects: number;
+  readonly trace: readonly string[];
+}
+
+export async function runScenario(name: string, strike?: Strike): Promise<ScenarioResult> {
+  const world = new World({
+    seed: 1,
+    verbose: true,
+    secrets: SECRETS,
+    weather: { happenings: {}, flukes: {}, latency: 'near', crash: 0, slowDisk: false, leashMs: 60_000 },
+    ...(strike === undefined ? {} : { strike }),
+  });
+  const happenings = new Happenings(world);
+  const story: Story = {
+    world,
+    happenings,
+    pass: (ms) => world.pass(ms),
+    async start(kind, durationMs, parent) {
+      const task = happenings.callers.invent(parent ?? null, { kind, durationMs });
+      happenings.callers.start(task);
+      await world.pass(1000);
+      return task;
+    },
+  };
+  world.boot();
+  keepAlive(world, happenings);
+  await world.pass(100);
+  await SCENARIOS[name]!(story);
+  const { effects } = world;
+  world.becomeQuiet();
+  const well = (await world.until(() => world.up !== null, 30_000)) && (await world.pass(100_000));
+  if (well && (await stillWorks(world, happenings))) await comeToRest(world, happenings);
+  return {
+    wrong: world.violations[0] ?? (well ? null : 'no agent comes up'),
+    effects,
+    trace: world.trace.lines,
+  };
+}
