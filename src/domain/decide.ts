@@ -5,7 +5,7 @@
 import { wholeSeconds } from './duration.ts';
 import type { Fact } from './fact.ts';
 import type { Grant } from './grant.ts';
-import { current, IDLE, living, works } from './grant.ts';
+import { current, holdsItself, IDLE, living, works } from './grant.ts';
 import type { GrantEvent, Verdict } from './grant-event.ts';
 import { apply } from './grant-fold.ts';
 import type { GrantId } from './ids.ts';
@@ -207,8 +207,6 @@ function publishDeferred(step: Step): void {
   step.pending({ erasedAt: null });
   step.ask({ type: 'publish', n: opened });
 }
-
-const holdsItself = ({ bind }: Grant): boolean => bind !== null && 'connection' in bind;
 
 /** What the agent before this one was doing is not known; what it had in use is. */
 function recovered(step: Step, verdict: Verdict): void {

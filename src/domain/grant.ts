@@ -157,3 +157,6 @@ export const living = (grant: Grant): readonly Generation[] =>
 
 /** The task works, well or with something failing. */
 export const works = ({ state }: Grant): boolean => state === 'active' || state === 'degraded';
+
+/** Bound to the connection of its start. */
+export const holdsItself = ({ bind }: Grant): boolean => bind !== null && 'connection' in bind;

@@ -165,3 +165,8 @@ export const spent = (task: TaskId, why: string, retryable = false): Problem =>
     retryable,
     hint: 'choose a new task id; ids are remembered for 7 days',
   });
+
+export const unknownTask = (task: TaskId): Problem =>
+  new Problem('TASK_UNKNOWN', `there is no task ${task} of yours`, {
+    hint: 'list your tasks with GET /v1/tasks',
+  });

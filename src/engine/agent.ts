@@ -3,11 +3,11 @@
 // and no other file of it is there (recovery.ts).
 
 import type { Receipt } from '../domain/fact.ts';
-import { works } from '../domain/grant.ts';
+import { holdsItself, works } from '../domain/grant.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, Caller, StartSignal } from '../domain/task-spec.ts';
-import { Admission, spent } from './admission.ts';
+import { Admission, spent, unknownTask } from './admission.ts';
 import { Bindings } from './bindings.ts';
 import { endTasks, leaveTasks } from './closing.ts';
 import { EffectRunner } from './effect-runner.ts';
@@ -51,6 +51,7 @@ export class Agent {
   readonly #limits: Limits;
   readonly #admission: Admission;
   readonly #stops: Stops;
+  #recovered = false;
 
   constructor(ports: Ports, options: AgentOptions) {
     this.#ports = ports;
@@ -66,7 +67,7 @@ export class Agent {
       runner: new EffectRunner(ports, this.#session, this.#bindings),
       bindings: this.#bindings,
       facts: this.facts,
-      onSessionUnused: () => void this.#session.opened.then(() => this.#closeUnusedSessions()),
+      onSessionUnused: () => this.#closeUnusedSessions(),
     });
     this.#stops = new Stops(this.#book, ports.clock, (actor) => this.#view(actor));
     this.#admission = new Admission({
@@ -93,13 +94,16 @@ export class Agent {
       session: this.#session,
     });
     void this.#session.open();
-    void this.#session.opened.then(() => this.#closeUnusedSessions());
     await recovered;
+    // Only now is known what hangs under which session.
+    this.#recovered = true;
+    this.#closeUnusedSessions();
     this.#forget();
   }
 
   #closeUnusedSessions(): void {
-    void this.#session.closeUnused((session) => this.#book.census.inUse(session));
+    const { inUse } = this.#book.census;
+    if (this.#recovered) void this.#session.opened.then(() => this.#session.closeUnused(inUse));
   }
 
   /** As Admission.start; `again` for tasks of the configuration, whose ids are never spent. */
@@ -183,8 +187,11 @@ export class Agent {
 
   /** A connection holds the task from now on, or again. @throws Problem when that cannot be put on record */
   async hold(task: TaskId, caller: Caller): Promise<void> {
-    const problem = await this.#book.find(task, caller)?.tell({ type: 'held' });
-    if (problem !== null && problem !== undefined) throw problem;
+    const actor = this.#book.find(task, caller);
+    // What is bound to its connection from the start, or was held before, needs nothing more on record.
+    const known = actor === null || actor.grant.held || holdsItself(actor.grant);
+    const problem = await actor?.tell({ type: 'held' });
+    if (problem != null && !known) throw problem;
   }
 
   /** A bound connection ended. */
@@ -251,8 +258,3 @@ export class Agent {
     clock.after(FORGET_EVERY_MS, () => this.#forget());
   }
 }
-
-const unknownTask = (task: TaskId): Problem =>
-  new Problem('TASK_UNKNOWN', `there is no task ${task} of yours`, {
-    hint: 'list your tasks with GET /v1/tasks',
-  });

@@ -52,9 +52,7 @@ export class Census {
   }
 
   /** Something unproved hangs under this session. */
-  inUse(session: string): boolean {
-    return this.#underSession.has(session);
-  }
+  readonly inUse = (session: string): boolean => this.#underSession.has(session);
 }
 
 const NONE: readonly string[] = [];

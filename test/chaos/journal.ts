@@ -71,9 +71,10 @@ const damaged = (what: string, damage: (path: string) => void, fast?: true): Sce
     await world.untilNothingLeft(LEASH_MS + 20_000);
     // The way out: the damaged one aside, and it begins anew.
     if (world.agent.running) await world.agent.kill9();
+    const aside = join(world.paths.scratch, newTask('damaged'));
+    mkdirSync(aside);
     for (const file of readdirSync(world.paths.state)) {
-      if (file.startsWith('journal.db'))
-        renameSync(join(world.paths.state, file), join(world.paths.scratch, file));
+      if (file.startsWith('journal.db')) renameSync(join(world.paths.state, file), join(aside, file));
     }
     await world.agent.start();
     const after = newTask('after');

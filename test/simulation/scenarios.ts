@@ -3,9 +3,10 @@
 
 import { comeToRest, keepAlive, stillWorks } from './run-seed.ts';
 import { Happenings } from './world/happenings.ts';
+import type { Strike } from './world/hazards.ts';
 import type { SimSecret } from './world/sim-vault-model.ts';
 import type { SimTask } from './world/tasks.ts';
-import { type Strike, World } from './world/world.ts';
+import { World } from './world/world.ts';
 
 interface Story {
   readonly world: World;
@@ -73,7 +74,7 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
   'an outage': async ({ start, happenings, world, pass }) => {
     await start('report', 60_000);
     const task = await start('web', 60_000);
-    const { outage } = world;
+    const { outage } = world.hazards;
     const set = (by: number) => () => {
       outage.unreachable += by;
     };
@@ -135,7 +136,7 @@ export async function runScenario(name: string, strike?: Strike): Promise<Scenar
   keepAlive(world, happenings);
   await world.pass(100);
   await SCENARIOS[name]!(story);
-  const { effects } = world;
+  const { effects } = world.hazards;
   world.becomeQuiet();
   const well = (await world.until(() => world.up !== null, 30_000)) && (await world.pass(100_000));
   if (well && (await stillWorks(world, happenings))) await comeToRest(world, happenings);

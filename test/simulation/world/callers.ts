@@ -54,6 +54,7 @@ export class Callers {
       stoppedAt: null,
       stopTried: false,
       left: false,
+      unsure: false,
       revokeTried: false,
       pidEndedAt: null,
       revokedAt: null,
@@ -234,8 +235,12 @@ export class Callers {
   }
 
   #connect(life: Life, task: SimTask): void {
-    task.connection = { open: true, closedAt: 0, deliberate: false };
-    this.#call(life, `hold ${task.id}`, async () => life.agent.hold(task.id, task.caller));
+    this.#call(life, `hold ${task.id}`, async () => {
+      task.unsure = true;
+      await life.agent.hold(task.id, task.caller);
+      task.unsure = false;
+      if (!life.process.dead) task.connection = { open: true, closedAt: 0, deliberate: false };
+    });
   }
 
   #call(life: Life, what: string, run: () => Promise<unknown>): void {

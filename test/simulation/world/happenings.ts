@@ -158,7 +158,7 @@ export class Happenings {
   }
 
   #outageOf(kind: 'unreachable' | 'silent'): void {
-    const { outage } = this.#world;
+    const { outage } = this.#world.hazards;
     this.#world.window(
       'path',
       this.#outage(),

@@ -136,6 +136,7 @@ function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: s
         wrong(`${grant.deadline - world.at} ms before its deadline`);
       return;
     case 'lost':
+      if (task.unsure) return;
       if (task.pidEndedAt === null && (task.connection === null || task.connection.open)) wrong('it is held');
       return;
     case 'revoked':
@@ -153,7 +154,13 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   if (grant.activeAt === null && world.life !== null && grant.life < world.life.n) return;
   // No agent heard of the session for long, or the files were withdrawn when the last one died.
   if (at - world.sessionHeardAt > 0.7 * weather.leashMs) return;
+  const { life } = world;
+  const gap = life === null ? 0 : life.startedAt - life.heardBefore;
+  if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
   if (grant.withdrawn && orphan(world, grant)) return;
+  // Another wall clock, or no profile any more, at a restart.
+  const unprofiled = world.profiles.get(grant.profile)?.at(-1)?.profile === null;
+  if (orphan(world, grant) && (world.wallJumpedAt !== null || unprofiled)) return;
   const since = world.calm.since(at, ['away', 'path', 'vault', 'admin', 'journal', 'files']);
   if (at - since > weather.leashMs + 90_000) world.blame(`${grant.task} is ended needlessly: ${why}`);
 }

@@ -96,7 +96,8 @@ export function taskOver(world: World, task: SimTask, acceptedAt: number): numbe
   const cut = connection !== null && !connection.open && connection.deliberate ? connection.closedAt : null;
   const { life } = world;
   // Whoever does not come back to the next agent in time has lost the task.
-  const away = connection !== null && !connection.open && life?.up === true && task.started;
+  const lost = connection !== null && !connection.open && connection.closedAt <= (life?.upSince ?? 0);
+  const away = lost && !task.unsure && life?.up === true && task.started;
   const lostAt = away ? Math.max(connection.closedAt, life.upSince) + RECONNECT_MS : null;
   if (lostAt !== null && lostAt <= world.at) return lostAt;
   const ends = [task.stoppedAt, task.pidEndedAt, task.revokedAt, cut].filter(

@@ -38,6 +38,8 @@ export class RequestJudge {
         return this.#onCreate(args[1] as TokenRequest);
       case 'readSecret':
         return this.#onRead(args[0] as Secret, args[1] as Ask);
+      case 'closeSession':
+        return this.#onClose(args[0] as Secret);
       case 'renewLease':
         this.#onRenew(args[1] as string, args[2] as number, life);
         return this.#patient(verb, args[1] as string);
@@ -129,6 +131,22 @@ export class RequestJudge {
     this.#renewed.set(id, times);
     if (times.length > 20 && life.process.dead === false)
       world.blame(`${id} is renewed ${times.length} times in 10 s`);
+  }
+
+  /** A session takes along whatever hangs under it. */
+  #onClose(session: Secret): void {
+    const world = this.#world;
+    const accessor = world.model.tokenOf(Buffer.from(session.reveal()).toString())?.accessor;
+    world.sessionClosedAt = world.at;
+    // Without a durable journal a proof may be known to the engine only.
+    if (accessor === undefined || world.calm.since(world.at, ['journal']) > world.at - 5000) return;
+    for (const grant of world.ledger.grants.values()) {
+      if (grant.closedAt !== null || grant.abandoned) continue;
+      for (const generation of grant.generations.values()) {
+        if (generation.session !== accessor || generation.proved) continue;
+        world.blame(`the session of ${grant.id} generation ${generation.n} is closed under it`);
+      }
+    }
   }
 
   /** A superseded generation is left alive for the overlap, so that readers find their way to the next. */

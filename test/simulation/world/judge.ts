@@ -152,16 +152,29 @@ export class Judge {
     const world = this.#world;
     const { model, at } = world;
     const changed = world.versions(grant.profile, openedAt).length > 1;
+    const lost = [...leases.keys()].some((id) => !model.leases.has(id));
+    const closed = world.sessionClosedAt >= openedAt - 1000;
+    const before = [...grant.generations.values()].some((other) => {
+      const end = model.ended.get(other.session ?? '')?.at;
+      return end !== undefined && end >= openedAt - 1000;
+    });
     const dead = accessor === null || !model.tokens.has(accessor) || this.#ending(session);
     const ends = [...leases.values()].map(({ endsAt }) => endsAt ?? Number.POSITIVE_INFINITY);
-    return changed || dead || Math.min(...ends) < at + 0.35 * (Math.min(...ends) - openedAt) + 1000;
+    return (
+      changed ||
+      dead ||
+      lost ||
+      closed ||
+      before ||
+      Math.min(...ends) < at + 0.35 * (Math.min(...ends) - openedAt) + 1000
+    );
   }
 
   /** The session is gone, or so near its end that its holder may take it for lost. */
   #ending(session: string | null): boolean {
     const { model, sessionHeardAt, weather, at } = this.#world;
     const token = model.tokens.get(session ?? '');
-    if (at - sessionHeardAt > 0.7 * weather.leashMs) return true;
+    if (at - sessionHeardAt > 0.7 * weather.leashMs || session !== this.#world.session) return true;
     return token === undefined || token.endsAt < this.#world.at + 2000;
   }
 
@@ -207,6 +220,8 @@ export class Judge {
     if (life.up || this.#downAt === 0) this.#downAt = world.at;
     this.#requests.onDeath();
     for (const task of world.tasks.values()) {
+      // What could not be put on record died with it: its callers have to ask again.
+      if (world.ledger.byTask.get(task.id)?.stoppingAt === null) task.stoppedAt = null;
       if (task.connection?.open === true)
         task.connection = { open: false, closedAt: world.at, deliberate: false };
     }

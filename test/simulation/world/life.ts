@@ -10,7 +10,7 @@ import type { Ports } from '../../../src/engine/ports.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { Liveness } from '../../../src/ports/liveness.ts';
 import type { Telemetry } from '../../../src/ports/telemetry.ts';
-import type { TaskToken } from '../../../src/ports/vault.ts';
+import type { SessionToken, TaskToken } from '../../../src/ports/vault.ts';
 import { SimJournal } from './sim-journal.ts';
 import { Killed, SimProcess } from './sim-process.ts';
 import type { SimVault } from './sim-vault.ts';
@@ -30,6 +30,8 @@ export class Life {
   /** Since when callers may come. World time. */
   upSince = 0;
   readonly startedAt: number;
+  /** When the agent before it last heard that its session lives. */
+  readonly heardBefore: number;
   /** It was told to end, and by which rule. */
   leaving: 'revoke' | 'keep' | null = null;
   draining = false;
@@ -43,6 +45,7 @@ export class Life {
     this.n = n;
     this.#world = world;
     this.startedAt = world.at;
+    this.heardBefore = world.sessionHeardAt;
     this.process = new SimProcess(world.clock, world.bootOffset, () => this.#died());
     this.vault = world.connect(() => !this.process.dead);
     this.#ports = this.#open();
@@ -133,7 +136,7 @@ export class Life {
     const world = this.#world;
     const { process } = this;
     const slow = () => {
-      const ms = world.drawDiskDelay();
+      const ms = world.hazards.diskDelay();
       return ms === 0 ? null : new Promise<void>((resolve) => world.clock.after(ms, resolve));
     };
     const journal = new SimJournal(world.disk, `boot-${world.boots}`);
@@ -143,11 +146,12 @@ export class Life {
         immediate: [],
         onCall: (verb, args) => {
           world.judge.onVaultCall(this, verb, args);
-          return world.blow('vault');
+          return world.hazards.blow('vault');
         },
         onDone: (verb, _args, result) => {
           if (process.dead) return;
           if (verb === 'renewSession' || verb === 'openSession') world.sessionHeardAt = world.at;
+          if (verb === 'openSession') world.session = (result as SessionToken).accessor;
           if (verb === 'createToken')
             world.judge.told.set((result as TaskToken).accessor, { life: this, at: world.at });
         },
@@ -157,7 +161,7 @@ export class Life {
         onCall: (verb, args) => {
           if (verb === 'currentDir') return 'none';
           world.judge.onFilesCall(verb, args);
-          return world.blow('files');
+          return world.hazards.blow('files');
         },
         onDone: (verb, args, result) => {
           if (verb === 'restore' && result === true) {
@@ -173,7 +177,7 @@ export class Life {
         onCall: (verb, args) => {
           if (verb !== 'append') return 'none';
           world.judge.onRecord(args[0] as readonly Entry[]);
-          return world.blow('journal');
+          return world.hazards.blow('journal');
         },
         onDone: (verb, args) => {
           if (verb !== 'append') return;
@@ -187,7 +191,7 @@ export class Life {
       liveness: process.guard(this.#liveness(), { immediate: ['watch'] }),
       sessionStore: process.guard(world.sessionStore, {
         immediate: ['load', 'save'],
-        onCall: (verb) => (verb === 'save' ? world.blow('sessionStore') : 'none'),
+        onCall: (verb) => (verb === 'save' ? world.hazards.blow('sessionStore') : 'none'),
       }),
       telemetry: process.guard(this.#telemetry(), { immediate: ['log', 'count'], quiet: true }),
     };

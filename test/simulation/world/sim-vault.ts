@@ -3,28 +3,12 @@
 // pass the gate of the real adapter, so that urgency and bounds are the shipped ones.
 
 import { Gate, URGENCY, type Urgency } from '../../../src/adapters/vault/gate.ts';
-import { Problem, type ProblemCode } from '../../../src/domain/problem.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { Ask } from '../../../src/domain/task-spec.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import {
-  type FailureKind,
-  type IssuedSecret,
-  type SessionToken,
-  type TaskToken,
-  type TokenRequest,
-  type Vault,
-  VaultFailure,
-} from '../../../src/ports/vault.ts';
+import type { IssuedSecret, SessionToken, TaskToken, TokenRequest, Vault } from '../../../src/ports/vault.ts';
 import { type SimSecret, type SimToken, SimVaultModel } from './sim-vault-model.ts';
-
-export type Verb = keyof Vault;
-/**
- * `unreachable`: never arrives. `lost`: carried out, but the answer does not come back. `broken`: 500, nothing
- * was done. `silent`: nobody answers until the time limit. `forbidden`: an odd 403. `busy`: 503. A number: 429
- * with that many milliseconds as its Retry-After.
- */
-export type Fault = 'unreachable' | 'lost' | 'broken' | 'silent' | 'forbidden' | 'busy' | number;
+import { failure, refused, tooMany, unknown } from './vault-failures.ts';
 
 export interface SimVaultOptions {
   readonly clock: Clock;
@@ -38,47 +22,12 @@ export interface SimVaultOptions {
 
 /** Policies of the agent's own tokens, as in vault-policies/. */
 export const SESSION_POLICY = 'tasklease-session';
-const PLACES = 64;
-/** What issues something is waited for until Vault itself has given up on it. */
-export const LAST_WORD_MS = 120_000;
-export const TIMEOUT_MS = 10_000;
-
-const URGENCIES: Readonly<Record<Verb, Urgency>> = {
-  openSession: URGENCY.session,
-  renewSession: URGENCY.session,
-  closeSession: URGENCY.session,
-  createToken: URGENCY.start,
-  readSecret: URGENCY.start,
-  renewLease: URGENCY.renew,
-  lookupLease: URGENCY.revoke,
-  revokeLease: URGENCY.revoke,
-  revokeToken: URGENCY.revoke,
-  lookupToken: URGENCY.revoke,
-};
-
-export class SimVault implements Vault {
-  readonly model: SimVaultModel;
-  /** Asked once for every request; null lets it through. `about` is the lease, accessor, path or task. */
-  fault: (verb: Verb, about: string) => Fault | null = () => null;
-  /** Milliseconds to Vault and back; none by default. */
-  latency: (verb: Verb) => readonly [number, number] = () => [0, 0];
-  /** False once this client's process is gone: what it has not sent yet is never sent. */
-  alive: () => boolean = () => true;
-  /** Told when a request is answered 429. */
-  onTooMany: (verb: Verb, about: string, retryAfterMs: number) => void = () => undefined;
-  /** Requests that were sent and not answered yet. */
-  inFlight = 0;
+export class SimVault extends SimRoad implements Vault {
   readonly #options: SimVaultOptions;
-  readonly #gate: Gate;
 
   constructor(options: SimVaultOptions, model = new SimVaultModel(options.clock, options.secrets)) {
+    super(options.clock, model, options.timeoutMs);
     this.#options = options;
-    this.model = model;
-    const { clock } = options;
-    this.#gate = new Gate(PLACES, {
-      now: () => clock.now().at,
-      after: (delayMs, run) => void clock.after(delayMs, run),
-    });
   }
 
   /** Another client of the same server, with another session role. */
@@ -87,7 +36,7 @@ export class SimVault implements Vault {
   }
 
   openSession(): Promise<SessionToken> {
-    return this.#request('openSession', '', () => {
+    return this.request('openSession', '', () => {
       const { value, accessor, periodMs } = this.#newSession();
       return { token: secretOf(value), accessor, ttlMs: periodMs! };
     });
@@ -95,7 +44,7 @@ export class SimVault implements Vault {
 
   renewSession(session: Secret): Promise<number> {
     const as = textOf(session);
-    return this.#request('renewSession', '', () => {
+    return this.request('renewSession', '', () => {
       const token = this.#mayAsAgent(as);
       token.endsAt = this.model.now + token.periodMs!;
       return token.periodMs!;
@@ -104,13 +53,13 @@ export class SimVault implements Vault {
 
   closeSession(session: Secret): Promise<void> {
     const as = textOf(session);
-    return this.#request('closeSession', '', () => this.model.endToken(this.#mayAsAgent(as).accessor));
+    return this.request('closeSession', '', () => this.model.endToken(this.#mayAsAgent(as).accessor));
   }
 
   createToken(session: Secret, request: TokenRequest): Promise<TaskToken> {
     const as = textOf(session);
     const askedAt = this.model.now;
-    return this.#request('createToken', request.meta.task ?? '', () => {
+    return this.request('createToken', request.meta.task ?? '', () => {
       const parent = this.#mayAsAgent(as);
       const foreign = request.policies.find((name) => this.#options.policies[name] === undefined);
       if (foreign !== undefined || request.policies.length === 0) {
@@ -131,7 +80,7 @@ export class SimVault implements Vault {
 
   readSecret(token: Secret, ask: Ask): Promise<IssuedSecret> {
     const as = textOf(token);
-    return this.#request('readSecret', ask.path, () => {
+    return this.request('readSecret', ask.path, () => {
       const holder = this.#holder(as);
       const secret = this.model.secrets[ask.path];
       if (!this.#allows(holder, ask.path)) throw refused(403, 'permission denied');
@@ -148,7 +97,7 @@ export class SimVault implements Vault {
 
   lookupLease(session: Secret, leaseId: string): Promise<boolean> {
     const as = textOf(session);
-    return this.#request('lookupLease', leaseId, () => {
+    return this.request('lookupLease', leaseId, () => {
       this.#mayAsAgent(as);
       return this.model.leases.has(leaseId);
     });
@@ -160,7 +109,7 @@ export class SimVault implements Vault {
     incrementSeconds: number,
   ): Promise<{ ttlMs: number; renewable: boolean }> {
     const as = textOf(session);
-    return this.#request('renewLease', leaseId, () => {
+    return this.request('renewLease', leaseId, () => {
       this.#mayAsAgent(as);
       const lease = this.model.leases.get(leaseId);
       if (lease === undefined) throw refused(400, 'lease not found', true);
@@ -176,7 +125,7 @@ export class SimVault implements Vault {
 
   revokeLease(session: Secret, leaseId: string): Promise<void> {
     const as = textOf(session);
-    return this.#request('revokeLease', leaseId, () => {
+    return this.request('revokeLease', leaseId, () => {
       this.#mayAsAgent(as);
       if (!this.model.endLease(leaseId)) throw refused(400, 'failed to revoke entry');
     });
@@ -184,7 +133,7 @@ export class SimVault implements Vault {
 
   revokeToken(session: Secret, accessor: string): Promise<void> {
     const as = textOf(session);
-    return this.#request('revokeToken', accessor, () => {
+    return this.request('revokeToken', accessor, () => {
       this.#mayAsAgent(as);
       this.model.endToken(accessor);
     });
@@ -192,74 +141,10 @@ export class SimVault implements Vault {
 
   lookupToken(session: Secret, accessor: string): Promise<boolean> {
     const as = textOf(session);
-    return this.#request('lookupToken', accessor, () => {
+    return this.request('lookupToken', accessor, () => {
       this.#mayAsAgent(as);
       return this.model.tokens.has(accessor);
     });
-  }
-
-  #request<T>(verb: Verb, about: string, answer: () => T): Promise<T> {
-    return this.#gate.through(URGENCIES[verb], about.split('/', 1)[0]!, async () => {
-      if (!this.alive()) return new Promise<never>(() => undefined);
-      this.inFlight += 1;
-      try {
-        return await this.#travel(verb, about, answer);
-      } finally {
-        this.inFlight -= 1;
-      }
-    });
-  }
-
-  /** One request: on its way it may be held up, get lost, or come to a sealed server. */
-  async #travel<T>(verb: Verb, about: string, answer: () => T): Promise<T> {
-    const [out, back] = this.latency(verb);
-    const issuing = verb === 'createToken' || verb === 'readSecret';
-    const limit = issuing ? LAST_WORD_MS : (this.#options.timeoutMs ?? TIMEOUT_MS);
-    const fault = this.fault(verb, about);
-    if (fault === 'silent' || out >= limit) {
-      if (fault !== 'silent') this.#late(out, answer);
-      await this.#pass(limit);
-      throw unknown('vault gave no answer in time');
-    }
-    await this.#pass(out);
-    if (fault === 'unreachable') throw failure('notDone', 'VAULT_UNREACHABLE', 'vault cannot be reached');
-    if (this.model.sealed) throw failure('later', 'VAULT_SEALED', '503: Vault is sealed');
-    if (fault === 'busy') throw failure('later', 'VAULT_UNREACHABLE', '503: overloaded');
-    if (typeof fault === 'number') {
-      this.onTooMany(verb, about, fault);
-      throw tooMany(fault);
-    }
-    if (fault === 'broken') throw unknown('500: internal error');
-    if (fault === 'forbidden') throw refused(403, 'permission denied');
-    this.model.expire();
-    let result: T;
-    try {
-      result = answer();
-    } catch (error) {
-      await this.#pass(Math.min(back, limit - out));
-      throw fault === 'lost' ? unknown('vault gave no answer') : error;
-    }
-    await this.#pass(Math.min(back, limit - out));
-    if (fault === 'lost' || out + back > limit) throw unknown('vault gave no answer');
-    return result;
-  }
-
-  /** Carried out after its sender has given up on it. */
-  #late(delayMs: number, answer: () => unknown): void {
-    this.#options.clock.after(delayMs, () => {
-      if (this.model.sealed) return;
-      this.model.expire();
-      try {
-        answer();
-      } catch {
-        // Nobody hears of a refusal.
-      }
-    });
-  }
-
-  #pass(ms: number): Promise<void> {
-    if (ms <= 0) return Promise.resolve();
-    return new Promise((resolve) => this.#options.clock.after(ms, resolve));
   }
 
   #newSession(): SimToken {
@@ -299,17 +184,3 @@ export class SimVault implements Vault {
 /** Read when the request is made: its owner may wipe it before it arrives. */
 const textOf = (secret: Secret): string => Buffer.from(secret.reveal()).toString();
 const secretOf = (value: string): Secret => new Secret(Buffer.from(value));
-
-const failure = (kind: FailureKind, code: ProblemCode, detail: string, missing = false): VaultFailure =>
-  new VaultFailure(kind, new Problem(code, detail, { hint: 'simulated' }), missing, /\b403\b/.test(detail));
-const refused = (status: number, said: string, missing = false): VaultFailure =>
-  failure('refused', 'VAULT_DENIED', `${status}: ${said}`, missing);
-const unknown = (detail: string): VaultFailure => failure('unknown', 'VAULT_UNREACHABLE', detail);
-const tooMany = (retryAfterMs: number): VaultFailure =>
-  new VaultFailure(
-    'later',
-    new Problem('VAULT_UNREACHABLE', '429: request path has exceeded its quota', {
-      hint: 'simulated',
-      retryAfterMs,
-    }),
-  );

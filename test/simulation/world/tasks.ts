@@ -21,6 +21,8 @@ export interface SimTask {
   stopTried: boolean;
   /** Its holder closed the connection and does not come back. */
   left: boolean;
+  /** A connection was to hold it, and the answer was that this could not be put on record. */
+  unsure: boolean;
   revokeTried: boolean;
   pidEndedAt: number | null;
   /** Stopped by revoke-all, drain, the end of the agent, or a profile that no longer allows it. */

@@ -2,10 +2,10 @@
 // life. Invariant: everything that happens is drawn from the seed; what is wrong is kept, never thrown into the
 // engine, so that the engine cannot catch it.
 
-import { Problem } from '../../../src/domain/problem.ts';
 import type { Profile } from '../../../src/domain/profile.ts';
 import { Calm, type Trouble } from './calm.ts';
 import { Draw } from './draw.ts';
+import { Hazards, type Strike } from './hazards.ts';
 import { Judge } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
@@ -14,13 +14,12 @@ import { SimClock, settle } from './sim-clock.ts';
 import { SimFiles } from './sim-files.ts';
 import { SimDisk } from './sim-journal.ts';
 import { SimLiveness } from './sim-liveness.ts';
-import type { Blow } from './sim-process.ts';
 import { SimSessionStore } from './sim-session-store.ts';
-import { type Fault, LAST_WORD_MS, SimVault, TIMEOUT_MS, type Verb } from './sim-vault.ts';
+import { SimVault } from './sim-vault.ts';
 import { type SimSecret, SimVaultModel } from './sim-vault-model.ts';
 import type { SimTask } from './tasks.ts';
 import { Trace } from './trace.ts';
-import { drawWeather, type Fluke, type Weather } from './weather.ts';
+import { drawWeather, type Weather } from './weather.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -29,12 +28,6 @@ export interface WorldOptions {
   readonly weather?: Partial<Weather>;
   readonly secrets?: Readonly<Record<string, SimSecret>>;
   readonly strike?: Strike;
-}
-
-/** What goes wrong at one effect of a run, counted from 1. */
-export interface Strike {
-  readonly at: number;
-  readonly how: 'crashBefore' | 'crashAfter' | 'fail' | 'lost';
 }
 
 export class World {
@@ -66,17 +59,12 @@ export class World {
   restoredAt: number | null = null;
   /** When an agent last heard that its session lives. */
   sessionHeardAt = 0;
+  sessionClosedAt = 0;
+  /** Accessor of the session that an agent logged in to last. */
+  session: string | null = null;
   powerCutAt: number | null = null;
   wallJumpedAt: number | null = null;
-  readonly outage = { unreachable: 0, silent: 0 };
-  /** Calls that changed something, or tried to. */
-  effects = 0;
-  readonly #strike: Strike | null;
-  /** What the next request meets. */
-  #next: Fault | null = null;
-  readonly #flukes: Draw;
-  readonly #latency: Draw;
-  readonly #crashes: Draw;
+  readonly hazards: Hazards;
   readonly #windows = new Set<() => void>();
 
   constructor({ seed, verbose, weather, secrets, strike }: WorldOptions) {
@@ -85,11 +73,8 @@ export class World {
     this.weather = { ...drawWeather(this.draw.stream('weather')), ...weather };
     this.trace = new Trace(verbose);
     this.model = new SimVaultModel(this.clock, secrets ?? drawSecrets(this.draw.stream('secrets')));
-    this.#strike = strike ?? null;
     this.judge = new Judge(this);
-    this.#flukes = this.draw.stream('flukes');
-    this.#latency = this.draw.stream('latency');
-    this.#crashes = this.draw.stream('crashes');
+    this.hazards = new Hazards(this, strike ?? null);
     for (const kind of KINDS) this.putProfile(drawProfile(this.draw, kind, true));
     this.calm.begin('agent');
   }
@@ -195,86 +180,11 @@ export class World {
     const options = { clock: this.clock, leashMs, secrets: this.model.secrets, policies: POLICIES };
     const vault = new SimVault(options, this.model);
     vault.alive = alive;
-    vault.fault = (verb, about) => this.#fault(verb, about);
+    vault.fault = (verb, about) => this.hazards.fault(verb, about);
     vault.onTooMany = (verb, about, ms) => {
       if (alive()) this.judge.onTooMany(verb, about, ms);
     };
-    vault.latency = () => this.#trip();
+    vault.latency = () => this.hazards.trip();
     return vault;
-  }
-
-  /** What becomes of a call that changes something. */
-  blow(port: 'vault' | 'files' | 'journal' | 'sessionStore'): Blow {
-    this.effects += 1;
-    if (this.#strike?.at === this.effects) return this.#struck(port, this.#strike.how);
-    if (this.quiet || !this.#crashes.chance(this.weather.crash)) return 'none';
-    return this.#crashes.pick(['before', 'after']);
-  }
-
-  #struck(port: 'vault' | 'files' | 'journal' | 'sessionStore', how: Strike['how']): Blow {
-    this.say(`struck: ${how} of ${port}`);
-    if (how === 'crashBefore') return 'before';
-    if (how === 'crashAfter') return 'after';
-    if (port === 'vault') {
-      this.#next = how === 'lost' ? 'lost' : 'unreachable';
-      return 'none';
-    }
-    this.calm.touch(port === 'journal' ? 'journal' : 'files', this.at);
-    return port === 'journal'
-      ? new Problem('JOURNAL_UNWRITABLE', 'struck', { hint: 'simulated' })
-      : new Problem('DELIVERY_FAILED', 'struck', { hint: 'simulated' });
-  }
-
-  drawDiskDelay(): number {
-    return this.weather.slowDisk && !this.quiet ? this.#crashes.int(0, 15) : 0;
-  }
-
-  #fault(verb: Verb, about: string): Fault | null {
-    const fault = this.#drawFault(verb);
-    if (fault === null) return null;
-    this.say(`vault ${verb} ${about}: ${fault}`);
-    // What issues something is waited for until Vault itself has given up on it.
-    const silence = verb === 'createToken' || verb === 'readSecret' ? LAST_WORD_MS : TIMEOUT_MS;
-    const ms = typeof fault === 'number' ? fault : fault === 'silent' ? silence : 0;
-    this.calm.touch('path', this.at + ms);
-    return fault;
-  }
-
-  #drawFault(verb: Verb): Fault | null {
-    const next = this.#next;
-    this.#next = null;
-    if (next !== null) return next;
-    if (this.outage.unreachable > 0) return 'unreachable';
-    if (this.outage.silent > 0) return 'silent';
-    if (this.quiet) return null;
-    for (const [fluke, rate] of Object.entries(this.weather.flukes) as [Fluke, number][]) {
-      if (!this.#flukes.chance(rate)) continue;
-      if (fluke === 'tooMany') return this.#flukes.pick([1000, 5000, 30_000]);
-      if (fluke === 'forbidden' && verb !== 'renewSession') continue;
-      return fluke;
-    }
-    return null;
-  }
-
-  #trip(): readonly [number, number] {
-    const one = (): number => {
-      switch (this.quiet ? 'near' : this.weather.latency) {
-        case 'none':
-          return 0;
-        case 'near':
-          return this.#latency.int(0, 4);
-        case 'far':
-          return this.#latency.int(5, 150);
-        case 'mixed':
-          return this.#latency.chance(0.03) ? this.#latency.int(1000, 20_000) : this.#latency.int(0, 20);
-      }
-    };
-    const trip = [one(), one()] as const;
-    // Slow answers are trouble for as long as they are under way.
-    if (trip[0] + trip[1] > 100) {
-      this.say(`slow: ${trip.join(' + ')} ms`);
-      this.calm.touch('path', this.at + trip[0] + trip[1]);
-    }
-    return trip;
   }
 }
