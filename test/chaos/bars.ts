@@ -117,7 +117,9 @@ const unanswered: Scenario = {
   },
 };
 
+/** With the patience that is the default: a Vault that comes back to hundreds of revocations is slow. */
 export const bars: Group = {
+  options: { config: { vault: { timeout: '10s' } } },
   scenarios: [
     { ...outage(4, 40), fast: true },
     outage(60, 500),

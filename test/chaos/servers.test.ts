@@ -1,5 +1,4 @@
 // Chaos in the servers and in the machine: Vault, PostgreSQL, the agent's own death, and what runs short.
-import { bars } from './bars.ts';
 import { postgres } from './postgres.ts';
 import { recovery } from './recovery.ts';
 import { resources } from './resources.ts';
@@ -7,4 +6,4 @@ import { promise } from './scenario.ts';
 import { storm } from './storm.ts';
 import { vault } from './vault.ts';
 
-promise(vault, postgres, recovery, resources, bars, storm);
+promise(vault, postgres, recovery, resources, storm);

@@ -95,14 +95,14 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     file: 'src/engine/bindings.ts',
     find: "this.#liveness.watch(bind, null, gone, bound ?? '')",
     replace: 'this.#liveness.watch(bind, null, gone)',
-    seed: 125,
+    seed: 1168,
   },
   {
     name: 'renew-after-stop',
     file: 'src/engine/effect-runner.ts',
     find: 'if (!works(now()) || leftMs <= 0) return null;',
     replace: '',
-    seed: 574,
+    seed: 597,
   },
   {
     name: 'adopt-what-the-profile-refuses',

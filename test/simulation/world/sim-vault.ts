@@ -1,14 +1,15 @@
 // Owns the Vault port on a simulated server: each verb with the answers and failures that a real Vault 1.21
-// gives (the contract suite holds it to that), and faults on the way that a test or a seed asks for. Requests
-// pass the gate of the real adapter, so that urgency and bounds are the shipped ones.
+// gives. The contract suite holds it to that.
 
-import { Gate, URGENCY, type Urgency } from '../../../src/adapters/vault/gate.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { Ask } from '../../../src/domain/task-spec.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { IssuedSecret, SessionToken, TaskToken, TokenRequest, Vault } from '../../../src/ports/vault.ts';
+import { SimRoad } from './sim-road.ts';
 import { type SimSecret, type SimToken, SimVaultModel } from './sim-vault-model.ts';
-import { failure, refused, tooMany, unknown } from './vault-failures.ts';
+import { refused, unknown } from './vault-failures.ts';
+
+export { type Fault, LAST_WORD_MS, TIMEOUT_MS, type Verb } from './sim-road.ts';
 
 export interface SimVaultOptions {
   readonly clock: Clock;
@@ -22,6 +23,7 @@ export interface SimVaultOptions {
 
 /** Policies of the agent's own tokens, as in vault-policies/. */
 export const SESSION_POLICY = 'tasklease-session';
+
 export class SimVault extends SimRoad implements Vault {
   readonly #options: SimVaultOptions;
 
