@@ -125,15 +125,11 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       return { ...grant, state: 'stopping', outcome: fact.reason };
     case 'files.erased':
       return grant;
-    case 'leases.known': {
-      const known = new Set(fact.known);
+    case 'leases.known':
       return change(grant, fact.n, (generation) => ({
         checked: true,
-        leases: prove(generation, fact.gone, at.at).map((lease) =>
-          lease.id !== null && known.has(lease.id) ? { ...lease, known: true } : lease,
-        ),
+        leases: prove(generation, fact.gone, at.at),
       }));
-    }
     case 'erasure.failed':
     case 'revocation.failed':
       return grant.state === 'stopping' ? { ...grant, problem: fact.problem } : grant;

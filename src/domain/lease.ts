@@ -26,8 +26,6 @@ export interface Lease {
   readonly revocable: boolean;
   /** The last renewal was granted less than asked: the engine's max TTL is reached. */
   readonly capped: boolean;
-  /** Vault knew it when the stop began; without this its absence proves nothing. */
-  readonly known: boolean;
   /** When Vault was first seen not to know it, before its time. */
   readonly lostAt: Instant | null;
   readonly proof: Proof | null;

@@ -146,9 +146,9 @@ const without = (step: Step, n: number): Retirement[] =>
   step.grant.pending.retirements.filter((retirement) => retirement.n !== n);
 
 /**
- * What it means that Vault does not know these leases: revoked when their own, their token's or its
- * parent's time had come, or when an earlier look-up of this end knew them; unproved otherwise (Vault
- * restored from an old snapshot answers like that while the credential lives).
+ * What it means that Vault does not know these leases: revoked when their own, their token's or its parent's
+ * time had come; unproved otherwise (Vault restored from an old snapshot answers like that while the credential
+ * lives). Asked once, before the first revocation: what was known then and is not after it, was revoked.
  */
 export function gone(
   grant: Grant,
@@ -164,6 +164,6 @@ export function gone(
     // What counts is the moment at which Vault was first seen not to know it.
     const absentAt = lease?.lostAt ?? now;
     const natural = ends.some((end) => end <= absentAt + NATURAL_END_TOLERANCE_MS);
-    return { id, proof: natural || lease?.known === true ? 'revoked' : 'unproved' };
+    return { id, proof: natural ? 'revoked' : 'unproved' };
   });
 }

@@ -97,7 +97,6 @@ export const lease = (overrides: Partial<Lease> = {}): Lease => ({
   renewable: true,
   revocable: true,
   capped: false,
-  known: false,
   lostAt: null,
   proof: null,
   endedAt: null,
