@@ -60,6 +60,7 @@ function react(step: Step, event: GrantEvent): void {
     case 'tokenOpened': {
       const { n, accessor, session, endsAt } = event;
       step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });
+      if (event.orphaned === true) return raisingFailed(step, n, sessionOver());
       const wanted = isRaising(grant, n);
       step.pending({ raising: wanted ? 'secrets' : null });
       return wanted ? step.ask({ type: 'readSecrets', n }) : undefined;

@@ -88,8 +88,19 @@ export class EffectRunner {
           ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
         },
       });
+      const opened = {
+        type: 'tokenOpened',
+        n,
+        accessor,
+        session: session.accessor,
+        endsAt: asked + ttlMs,
+      } as const;
+      if (!this.#session.holds(session.accessor)) {
+        token[Symbol.dispose]();
+        return { ...opened, orphaned: true };
+      }
       luggage.token = token;
-      return { type: 'tokenOpened', n, accessor, session: session.accessor, endsAt: asked + ttlMs };
+      return opened;
     } catch (error) {
       const { problem, kind } = understand(error, this.#session);
       return { type: 'tokenFailed', n, problem, unknown: kind === 'unknown' };

@@ -62,7 +62,7 @@ function judgeClosed(world: World, grant: LedgerGrant): void {
 function judgeChild(world: World, grant: LedgerGrant): void {
   if (grant.parent === null) return;
   const parent = world.ledger.byTask.get(grant.parent);
-  if (parent === undefined || parent.stoppingAt !== null) {
+  if (parent === undefined || (parent.stoppingAt !== null && parent.stoppingAt < world.at)) {
     return world.blame(`${grant.task} is the child of ${grant.parent}, which does not live`);
   }
   const outlives = grant.deadline > parent.deadline + 5 || grant.latestDeadline > parent.latestDeadline + 5;
