@@ -6,9 +6,9 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'forget-the-late-token',
     file: 'src/domain/decide.ts',
-    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });\n      const wanted = isRaising(grant, n);",
+    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });\n      if (event.orphaned",
     replace:
-      "const wanted = isRaising(grant, n);\n      if (wanted) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });",
+      "if (isRaising(grant, n)) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });\n      if (event.orphaned",
     seed: 6,
   },
   {
@@ -105,14 +105,14 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'absence-is-proof',
     file: 'src/domain/retire.ts',
-    find: "natural || lease?.known === true ? 'revoked' : 'unproved'",
+    find: "natural ? 'revoked' : 'unproved'",
     replace: "'revoked'",
     seed: 409,
   },
   {
     name: 'nothing-is-ever-proved',
     file: 'src/domain/retire.ts',
-    find: "natural || lease?.known === true ? 'revoked' : 'unproved'",
+    find: "natural ? 'revoked' : 'unproved'",
     replace: "'unproved'",
     seed: 1,
   },
