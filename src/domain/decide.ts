@@ -164,10 +164,9 @@ function raisingFailed(step: Step, n: number, problem: Problem): void {
 
 function alarm(step: Step): void {
   const { state, pending, deadline } = step.grant;
-  const due = (at: Instant | null) => at !== null && at <= step.now.at;
-  if (state === 'stopping' && due(pending.eraseRetryAt)) step.pending({ eraseRetryAt: null });
+  if (state === 'stopping' && step.due(pending.eraseRetryAt)) step.pending({ eraseRetryAt: null });
   // What comes of it late is revoked.
-  if (state === 'starting' && (due(pending.answerBy) || due(deadline))) {
+  if (state === 'starting' && (step.due(pending.answerBy) || step.due(deadline))) {
     step.record({ type: 'grant.refused', problem: slow().body() });
   }
 }

@@ -151,6 +151,9 @@ export const IDLE: Pending = {
 export const current = (grant: Grant): Generation | null =>
   grant.generations.findLast(({ published }) => published) ?? null;
 
+export const generationOf = ({ generations }: Grant, n: number): Generation | undefined =>
+  generations.find((generation) => generation.n === n);
+
 /** Generations of which something may still live at Vault: at most two at any time. */
 export const living = (grant: Grant): readonly Generation[] =>
   grant.generations.filter(({ proved }) => !proved);

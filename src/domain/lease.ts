@@ -102,3 +102,12 @@ export const retryDelay = (seed: string, problem: Problem, attempt: number): num
   problem.retryAfterMs === undefined
     ? retryDelayMs(seed, attempt)
     : Math.min(problem.retryAfterMs, MAX_RETRY_AFTER_MS);
+
+/** Of several failures the one that asks for the most patience (Retry-After): no other must override it. */
+export const mostPatient = <Failure>(
+  failures: readonly Failure[],
+  problemOf: (failure: Failure) => Problem,
+): Failure | undefined => {
+  const patience = (failure: Failure): number => problemOf(failure).retryAfterMs ?? 0;
+  return failures.toSorted((a, b) => patience(b) - patience(a))[0];
+};

@@ -3,7 +3,7 @@
 // still issues something is let end first.
 
 import type { Generation, Grant, Retirement } from './grant.ts';
-import { living } from './grant.ts';
+import { generationOf, living } from './grant.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
 import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
@@ -80,7 +80,7 @@ export function checked(
 }
 
 export function revoked(step: Step, n: number): void {
-  const generation = step.grant.generations.find((candidate) => candidate.n === n)!;
+  const generation = generationOf(step.grant, n)!;
   const leases = generation.leases.flatMap(({ id, proof }) =>
     id === null || proof !== null ? [] : [{ id, proof: 'revoked' as const }],
   );
@@ -157,7 +157,7 @@ export function gone(
   parentEndsAt: Instant | null,
   now: Instant,
 ): { id: string; proof: Proof }[] {
-  const generation = grant.generations.find((candidate) => candidate.n === n)!;
+  const generation = generationOf(grant, n)!;
   return ids.map((id) => {
     const lease = generation.leases.find((candidate) => candidate.id === id);
     const ends = [lease?.endsAt, generation.tokenEndsAt, parentEndsAt].filter((end) => end != null);

@@ -38,6 +38,11 @@ export class Step {
     this.effects.push(effect);
   }
 
+  /** True when that moment has come. */
+  due(at: Instant | null): boolean {
+    return at !== null && at <= this.now.at;
+  }
+
   time(instant: Instant): string {
     return rfc3339(instant, this.now);
   }

@@ -11,8 +11,6 @@ import { checkParams } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
 
-export type { Ask } from './ask.ts';
-
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
 export interface Caller {
   readonly uid: number;

@@ -4,10 +4,19 @@
 import { giveUpAt, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
 import type { Outcome } from './fact.ts';
 import type { Grant } from './grant.ts';
-import { current, living, works } from './grant.ts';
+import { current, generationOf, living, works } from './grant.ts';
 import type { LeaseRenewal } from './grant-event.ts';
 import type { Instant } from './instant.ts';
-import { deadAt, incrementSeconds, type Lease, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
+import {
+  deadAt,
+  incrementSeconds,
+  type Lease,
+  mostPatient,
+  needsCut,
+  renewAt,
+  replaceAt,
+  retryDelay,
+} from './lease.ts';
 import { raise, supersede } from './raise.ts';
 import { retireDue } from './retire.ts';
 import type { Step } from './step.ts';
@@ -17,27 +26,25 @@ export const PROFILE_CHANGED = 'the profile was changed';
 
 /** Does what is due. Everything is derived from the grant, so a late or repeated call is harmless. */
 export function proceed(step: Step): void {
-  const due = (at: Instant | null) => at !== null && at <= step.now.at;
-  if (due(staleFrom(step.grant))) goStale(step, deadLease(step.grant, step.now.at));
+  if (step.due(staleFrom(step.grant))) goStale(step, deadLease(step.grant, step.now.at));
   endIfOver(step);
   if (!works(step.grant)) return;
-  if (due(withdrawAt(step.grant))) {
+  if (step.due(withdrawAt(step.grant))) {
     step.pending({ erasing: true, eraseRetryAt: null });
     step.ask({ type: 'erase' });
   }
   retireDue(step);
-  if (due(rotateAt(step.grant))) rotate(step);
-  if (due(renewalAt(step.grant))) renew(step);
+  if (step.due(rotateAt(step.grant))) rotate(step);
+  if (step.due(renewalAt(step.grant))) renew(step);
 }
 
 /** Stops a task whose time is over, for whatever reason. */
 export function endIfOver(step: Step): void {
-  const { grant, now } = step;
-  const due = (at: Instant | null) => at !== null && at <= now.at;
-  if (due(grant.deadline)) stop(step, 'expired');
-  else if (due(overAt(grant))) stop(step, 'expired', 'a lease ends with the task and cannot be renewed');
-  else if (due(grant.pending.reconnectBy)) stop(step, 'lost', 'its connection did not come back');
-  else if (due(giveUpAt(grant))) stop(step, 'failed', lastWord(grant));
+  const { grant } = step;
+  if (step.due(grant.deadline)) stop(step, 'expired');
+  else if (step.due(overAt(grant))) stop(step, 'expired', 'a lease ends with the task and cannot be renewed');
+  else if (step.due(grant.pending.reconnectBy)) stop(step, 'lost', 'its connection did not come back');
+  else if (step.due(giveUpAt(grant))) stop(step, 'failed', lastWord(grant));
 }
 
 export function stop(step: Step, reason: Outcome, detail?: string): void {
@@ -75,8 +82,9 @@ function rotate(step: Step): void {
   raise(step, grant.pending.wanted ?? ending(grant, now.at));
 }
 
-const ending = ({ plan, deadline, ...rest }: Grant, now: Instant): string => {
-  const leases = current({ plan, deadline, ...rest })?.leases ?? [];
+const ending = (grant: Grant, now: Instant): string => {
+  const { plan, deadline } = grant;
+  const leases = current(grant)?.leases ?? [];
   const lease = leases.find((one) => (replaceAt(one, deadline, plan.overlapMs) ?? Infinity) <= now);
   return `the lease of ${lease?.secret ?? 'a secret'} comes to its end`;
 };
@@ -84,12 +92,11 @@ const ending = ({ plan, deadline, ...rest }: Grant, now: Instant): string => {
 function renew(step: Step): void {
   const { grant, now } = step;
   const { deadline, pending } = grant;
-  const due = (at: Instant | null) => at !== null && at <= now.at;
   const { n, leases } = current(grant)!;
   const wanted = leases.filter(
-    (lease) => (due(pending.cutAt) && needsCut(lease, deadline)) || due(renewAt(lease, deadline)),
+    (lease) => (step.due(pending.cutAt) && needsCut(lease, deadline)) || step.due(renewAt(lease, deadline)),
   );
-  step.pending({ retryAt: null, cutAt: due(pending.cutAt) ? null : pending.cutAt });
+  step.pending({ retryAt: null, cutAt: step.due(pending.cutAt) ? null : pending.cutAt });
   if (wanted.length === 0) return;
   step.pending({ renewing: n });
   step.ask({
@@ -105,7 +112,7 @@ function renew(step: Step): void {
 type Refused = Extract<LeaseRenewal, { problem: unknown }>;
 
 export function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void {
-  const generation = step.grant.generations.find((candidate) => candidate.n === n);
+  const generation = generationOf(step.grant, n);
   const lost = results.flatMap((result) => ('problem' in result && result.lost ? [result.id] : []));
   const granted = results.flatMap((result) => {
     const lease = generation?.leases.find(({ id }) => id === result.id);
@@ -114,9 +121,8 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
   if (granted.length > 0) step.record({ type: 'leases.renewed', n, leases: granted });
   if (lost.length > 0) step.record({ type: 'leases.lost', n, ids: lost });
   if (!works(step.grant) || current(step.grant)?.n !== n) return;
-  const patience = ({ problem }: Refused): number => problem.retryAfterMs ?? 0;
   const failures = results.filter((result): result is Refused => 'problem' in result);
-  const failed = failures.toSorted((a, b) => patience(b) - patience(a))[0];
+  const failed = mostPatient(failures, ({ problem }) => problem);
   if (failed === undefined) return step.pending({ attempts: 0 });
   step.record({ type: 'renewal.failed', n, problem: failed.problem.body() });
   const attempts = step.grant.pending.attempts + 1;

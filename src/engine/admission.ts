@@ -65,9 +65,7 @@ export class Admission {
     const settled = this.#underParent(signal, profile, caller, settle(task, profile, signal, caller, now));
     limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
     const id = grantId(task, ports.journal.lives(task) + 1);
-    const bound = this.#options.bindings.bind(task, signal.bind, caller, () =>
-      book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
-    );
+    const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
     const accepted = acceptedFact(task, signal, digest, caller, settled, bound, now);
     const decision = open(id, accepted, answerWithinMs, now);
     const actor = book.add(decision.next);
@@ -80,13 +78,7 @@ export class Admission {
       throw error;
     }
     // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
-    if (signal.parent !== undefined && !this.#lives(signal.parent)) {
-      actor.send({
-        type: 'stopRequested',
-        reason: 'revoked',
-        detail: `its parent ${signal.parent} was stopped`,
-      });
-    }
+    book.endOrphan(actor);
     await this.#answered(actor);
     return { actor, fresh: true };
   }
@@ -100,11 +92,6 @@ export class Admission {
       });
     }
     return asChild(above.grant, this.#options.profiles.get(above.grant.profile), profile, settled);
-  }
-
-  #lives(task: TaskId): boolean {
-    const state = this.#options.book.get(task)?.grant.state;
-    return state === 'active' || state === 'degraded';
   }
 
   async #same(actor: GrantActor, digest: string, caller: Caller, again: boolean): Promise<GrantActor> {

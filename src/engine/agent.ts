@@ -29,8 +29,6 @@ export interface AgentOptions {
   readonly limits: LimitOptions;
 }
 
-export type { Stopped } from './stops.ts';
-
 const TOMBSTONE_MS = 7 * 24 * 3_600_000;
 const FORGET_EVERY_MS = 3_600_000;
 const MINUTE_MS = 60_000;

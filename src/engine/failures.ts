@@ -1,6 +1,7 @@
 // Owns what failed requests to Vault mean to the engine. Invariant: what may be about Vault or our session makes the
 // session look; of several failures the one that asks for the most patience counts.
 
+import { mostPatient } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import { VaultFailure } from '../ports/vault.ts';
 
@@ -17,10 +18,10 @@ export function understand(
 
 /** The values, or of all failures the one that asks for the most patience (Retry-After). */
 export function throwSlowest<T>(results: readonly PromiseSettledResult<T>[]): T[] {
-  const patience = ({ reason }: PromiseRejectedResult): number =>
-    reason instanceof VaultFailure ? (reason.problem.retryAfterMs ?? 0) : 0;
   const failures = results.filter((result) => result.status === 'rejected');
-  const slowest = failures.toSorted((a, b) => patience(b) - patience(a))[0];
+  const slowest = mostPatient(failures, ({ reason }) =>
+    reason instanceof VaultFailure ? reason.problem : Problem.of(reason),
+  );
   if (slowest !== undefined) throw slowest.reason;
   return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }

@@ -74,6 +74,15 @@ export class GrantActor {
     return promise;
   }
 
+  /** Resolves when the files of a stopping grant are gone, or could not be removed at the first try. */
+  untilErased(): Promise<boolean> {
+    return this.until(
+      ({ state, pending }) =>
+        state === 'closed' ||
+        (state === 'stopping' && (pending.erasedAt !== null || pending.eraseRetryAt !== null)),
+    );
+  }
+
   /** The grant never began: whoever waits for it is told why. */
   fail(problem: Problem): void {
     this.#stillborn = problem;

@@ -2,7 +2,7 @@
 // id; a caller learns nothing of other callers' tasks; a parent's end is its children's.
 
 import type { Entry, Outcome, Receipt } from '../domain/fact.ts';
-import type { Grant } from '../domain/grant.ts';
+import { type Grant, works } from '../domain/grant.ts';
 import type { GrantEvent } from '../domain/grant-event.ts';
 import type { TaskId } from '../domain/ids.ts';
 import type { Caller } from '../domain/task-spec.ts';
@@ -77,15 +77,23 @@ export class GrantBook {
   /** Stops a grant and its children; resolves when their files are gone, or could not be removed at the first try. */
   async stop(actor: GrantActor, reason: Outcome): Promise<void> {
     actor.send({ type: 'stopRequested', reason });
-    const gone = (member: GrantActor) =>
-      member.until(
-        ({ state, pending }) =>
-          state === 'closed' ||
-          (state === 'stopping' && (pending.erasedAt !== null || pending.eraseRetryAt !== null)),
-      );
-    const [itself, ...children] = this.#family(actor).map(gone);
+    const [itself, ...children] = this.#family(actor).map((member) => member.untilErased());
     // A child whose start failed meanwhile has no files either.
     await Promise.all([itself, Promise.allSettled(children)]);
+  }
+
+  /** What a task was bound to ended. */
+  lost(task: TaskId): void {
+    this.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' });
+  }
+
+  /** Stops a child whose parent ended before it knew this child. */
+  endOrphan({ grant }: GrantActor): void {
+    if (grant.parent === null) return;
+    const above = this.#actors.get(grant.parent);
+    if (above !== undefined && works(above.grant)) return;
+    const detail = `its parent ${grant.parent} was stopped`;
+    this.send(grant.task, { type: 'stopRequested', reason: 'revoked', detail });
   }
 
   /** Tells every living grant that a session above its tokens ended. */

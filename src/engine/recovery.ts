@@ -39,13 +39,8 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
     else retired.push(actor);
     actor.send({ type: 'recovered', verdict });
   }
-  for (const { grant } of book.actors()) {
-    // A parent that ended while its children were judged did not know them yet.
-    const above = grant.parent === null ? null : book.get(grant.parent);
-    if (above === null || (above !== undefined && works(above.grant))) continue;
-    const detail = `its parent ${grant.parent} was stopped`;
-    book.send(grant.task, { type: 'stopRequested', reason: 'revoked', detail });
-  }
+  // A parent that ended while its children were judged did not know them yet.
+  for (const actor of book.actors()) book.endOrphan(actor);
   if (kept.size > 0)
     ports.telemetry.log('info', 'took tasks over from an earlier agent', { count: kept.size });
   if (retired.length > 0)
@@ -54,9 +49,7 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
   if (strays.length > 0) {
     ports.telemetry.log('warn', 'removed files that an earlier agent left', { count: strays.length });
   }
-  const settled = (actor: GrantActor) =>
-    actor.until(({ pending }) => pending.erasedAt !== null || pending.eraseRetryAt !== null);
-  await Promise.all(retired.map(settled));
+  await Promise.all(retired.map((actor) => actor.untilErased()));
 }
 
 function folded(entries: readonly Entry[], { telemetry }: Ports): Grant | null {
@@ -93,9 +86,7 @@ async function judge(
     else if (!(await ports.files.restore(task, inUse.n, inUse.files))) {
       return retire('its files are not as they were');
     }
-    bindings.rebind(task, bind, bound, () =>
-      book.send(task, { type: 'stopRequested', reason: 'lost', detail: 'what it was bound to ended' }),
-    );
+    bindings.rebind(task, bind, bound, () => book.lost(task));
     return { adopted: true, ...news, held: session.holds(inUse.session ?? '') };
   } catch (error) {
     return retire(Problem.of(error).message);

@@ -1,7 +1,7 @@
 // Owns what Vault is asked at the end of a generation. Invariant: leases first and synchronously, the token second,
 // the look-up last; nothing but Vault's own "unknown" counts as gone.
 
-import type { Grant } from '../domain/grant.ts';
+import { type Grant, generationOf } from '../domain/grant.ts';
 import type { Effect, GrantEvent } from '../domain/grant-event.ts';
 import { retryDelayMs } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
@@ -34,7 +34,7 @@ export class Revoker {
         n: effect.n,
         known: effect.ids.filter((_, i) => known[i]),
         gone: effect.ids.filter((_, i) => !known[i]),
-        parentEndsAt: this.#session.endOf(grant.generations.find(({ n }) => n === effect.n)?.session ?? ''),
+        parentEndsAt: this.#session.endOf(generationOf(grant, effect.n)?.session ?? ''),
       };
     } catch (error) {
       return { type: 'revocationFailed', n: effect.n, problem: understand(error, this.#session).problem };

@@ -3,6 +3,7 @@
 
 import type { Instant } from '../domain/instant.ts';
 import type { Clock } from '../ports/clock.ts';
+import { Heap } from './heap.ts';
 
 interface Alarm {
   readonly at: Instant;
@@ -13,7 +14,7 @@ export class Scheduler {
   readonly #clock: Clock;
   readonly #ring: (key: string) => void;
   /** A binary heap by time. Replaced alarms stay in it and are skipped when they come up. */
-  readonly #heap: Alarm[] = [];
+  readonly #heap = new Heap<Alarm>((a, b) => a.at < b.at);
   readonly #due = new Map<string, Alarm>();
   #cancel: (() => void) | null = null;
   #armedAt: Instant | null = null;
@@ -33,7 +34,7 @@ export class Scheduler {
     }
     const alarm = { at, key };
     this.#due.set(key, alarm);
-    this.#push(alarm);
+    this.#heap.push(alarm);
     this.#compact();
     this.#arm();
   }
@@ -41,19 +42,19 @@ export class Scheduler {
   close(): void {
     this.#cancel?.();
     this.#due.clear();
-    this.#heap.length = 0;
+    this.#heap.clear();
   }
 
   /** Replaced alarms would stay until they come up, which may be weeks. */
   #compact(): void {
-    if (this.#heap.length <= 2 * this.#due.size + 64) return;
+    if (this.#heap.size <= 2 * this.#due.size + 64) return;
     const living = [...this.#due.values()];
-    this.#heap.length = 0;
-    for (const alarm of living) this.#push(alarm);
+    this.#heap.clear();
+    for (const alarm of living) this.#heap.push(alarm);
   }
 
   #arm(): void {
-    const first = this.#heap[0];
+    const first = this.#heap.first();
     if (first === undefined || (this.#armedAt !== null && this.#armedAt <= first.at)) return;
     this.#cancel?.();
     this.#armedAt = first.at;
@@ -64,38 +65,12 @@ export class Scheduler {
     this.#armedAt = null;
     this.#cancel = null;
     const now = this.#clock.now().at;
-    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
-      this.#pop();
+    for (let first = this.#heap.first(); first !== undefined && first.at <= now; first = this.#heap.first()) {
+      this.#heap.pop();
       if (this.#due.get(first.key) !== first) continue;
       this.#due.delete(first.key);
       this.#ring(first.key);
     }
     this.#arm();
-  }
-
-  #push(alarm: Alarm): void {
-    const heap = this.#heap;
-    let i = heap.push(alarm) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (heap[parent]!.at <= alarm.at) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = alarm;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (let child = 1; child < heap.length; child = 2 * i + 1) {
-      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child += 1;
-      if (heap[child]!.at >= last.at) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
   }
 }

@@ -2,9 +2,9 @@
 // and readSecret are not cut off while Vault can still answer (120 s, beyond its own 90 s), and repeated
 // only after a plain refusal: a reply that nobody waits for would be a credential that nobody ends.
 
+import type { Ask } from '../domain/ask.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { Ask } from '../domain/task-spec.ts';
 
 /**
  * What a failed request means: `refused` Vault said no and will again; `later` not now;

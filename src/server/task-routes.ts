@@ -6,7 +6,8 @@ import type { ZodError, ZodType } from 'zod';
 import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
-import type { Agent, Stopped } from '../engine/agent.ts';
+import type { Agent } from '../engine/agent.ts';
+import type { Stopped } from '../engine/stops.ts';
 import {
   abandonBody,
   businessEvent,

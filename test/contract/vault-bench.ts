@@ -2,8 +2,8 @@
 // simulation builds on, and on a real Vault with a real PostgreSQL. What differs there is a bug of the former.
 
 import { afterAll, beforeAll, describe } from 'vitest';
+import type { Ask } from '../../src/domain/ask.ts';
 import { Secret } from '../../src/domain/secret.ts';
-import type { Ask } from '../../src/domain/task-spec.ts';
 import type { SessionToken, TaskToken, TokenRequest } from '../../src/ports/vault.ts';
 import { realVault, simulatedVault, type VaultSubject } from './vault-subjects.ts';
 

@@ -1,8 +1,8 @@
 // Owns the judgement of every request to Vault and every publication, at the moment the engine makes it: what is
 // on record by then, what the profile allows, what the task's end allows, what Vault asked for.
 
+import type { Ask } from '../../../src/domain/ask.ts';
 import type { Secret } from '../../../src/domain/secret.ts';
-import type { Ask } from '../../../src/domain/task-spec.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { TokenRequest } from '../../../src/ports/vault.ts';
 import type { Life } from './life.ts';

@@ -2,6 +2,7 @@
 // each at its own moment; the wall clock may jump without the boot clock noticing.
 
 import type { Moment } from '../../../src/domain/instant.ts';
+import { Heap } from '../../../src/engine/heap.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 
 interface Timer {
@@ -13,8 +14,8 @@ interface Timer {
 export class SimClock implements Clock {
   #at: number;
   #wallOffset: number;
-  /** A binary heap by time, then by age. Timers that were called off stay in it and are skipped. */
-  readonly #heap: Timer[] = [];
+  /** By time, then by age. Timers that were called off stay in it and are skipped. */
+  readonly #heap = new Heap<Timer>(before);
   #count = 0;
 
   /** @param start milliseconds since boot and since 1970, both whole numbers */
@@ -35,7 +36,7 @@ export class SimClock implements Clock {
   after(delayMs: number, run: () => void): () => void {
     this.#count += 1;
     const timer: Timer = { due: this.#at + Math.max(0, Math.ceil(delayMs)), n: this.#count, run };
-    this.#push(timer);
+    this.#heap.push(timer);
     return () => {
       timer.run = null;
     };
@@ -63,7 +64,7 @@ export class SimClock implements Clock {
       return false;
     }
     this.#at = Math.max(this.#at, timer.due);
-    this.#pop();
+    this.#heap.pop();
     timer.run!();
     await settle();
     return true;
@@ -75,34 +76,8 @@ export class SimClock implements Clock {
   }
 
   #first(): Timer | undefined {
-    while (this.#heap.length > 0 && this.#heap[0]!.run === null) this.#pop();
-    return this.#heap[0];
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let i = heap.push(timer) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (before(heap[parent]!, timer)) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = timer;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (let child = 1; child < heap.length; child = 2 * i + 1) {
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1;
-      if (before(last, heap[child]!)) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
+    while (this.#heap.first()?.run === null) this.#heap.pop();
+    return this.#heap.first();
   }
 }
 

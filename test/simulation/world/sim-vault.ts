@@ -1,8 +1,8 @@
 // Owns the Vault port on a simulated server: each verb with the answers and failures that a real Vault 1.21
 // gives. The contract suite holds it to that.
 
+import type { Ask } from '../../../src/domain/ask.ts';
 import { Secret } from '../../../src/domain/secret.ts';
-import type { Ask } from '../../../src/domain/task-spec.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { IssuedSecret, SessionToken, TaskToken, TokenRequest, Vault } from '../../../src/ports/vault.ts';
 import { SimRoad } from './sim-road.ts';
