@@ -46,6 +46,13 @@ export const outlives = (lease: Lease, deadline: Instant): boolean =>
 
 const reaches = (lease: Lease, deadline: Instant): boolean => outlives(lease, deadline - LAST_MS);
 
+/**
+ * When it has ended for sure unless it was renewed again; null when it has no TTL. Its end is counted from before
+ * the request, which may have been long under way before Vault granted anything; this from after the reply.
+ */
+export const lastEnd = ({ ttlMs, renewedAt }: Lease): Instant | null =>
+  ttlMs === null ? null : renewedAt + ttlMs;
+
 /** When to renew: 55 to 65 % of the TTL, spread by the lease's own id; null when no renewal is due. */
 export function renewAt(lease: Lease, deadline: Instant): Instant | null {
   if (!lease.renewable || lease.capped || lease.ttlMs === null || lease.id === null) return null;

@@ -6,7 +6,7 @@ import type { Generation, Grant, Retirement } from './grant.ts';
 import { generationOf, living } from './grant.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
-import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
+import { lastEnd, NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
 import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
@@ -160,7 +160,8 @@ export function gone(
   const generation = generationOf(grant, n)!;
   return ids.map((id) => {
     const lease = generation.leases.find((candidate) => candidate.id === id);
-    const ends = [lease?.endsAt, generation.tokenEndsAt, parentEndsAt].filter((end) => end != null);
+    const own = lease === undefined ? null : lastEnd(lease);
+    const ends = [own, generation.tokenEndsAt, parentEndsAt].filter((end) => end !== null);
     // What counts is the moment at which Vault was first seen not to know it.
     const absentAt = lease?.lostAt ?? now;
     const natural = ends.some((end) => end <= absentAt + NATURAL_END_TOLERANCE_MS);

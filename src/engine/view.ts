@@ -34,7 +34,8 @@ export interface TaskView {
 export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
   const generation = current(grant);
   const why = grant.problem ?? grant.refusal;
-  const readable = works(grant) && !grant.withdrawn;
+  // While a withdrawal is under way, nobody can say which files are still there.
+  const readable = works(grant) && !grant.withdrawn && !grant.pending.erasing;
   return {
     task: grant.task,
     state: grant.state,

@@ -32,7 +32,7 @@ export function judgeFacts(world: World, { grant: id, fact }: Entry): void {
       if ((world.ledger.granted.get(grant.task)?.size ?? 0) > 1)
         world.blame(`${grant.task} is granted twice`);
       if (grant.stoppingAt !== null) world.blame(`${grant.task} becomes active after its stop is on record`);
-      return;
+      return judgeOrphan(world, grant);
     case 'deadline.moved':
       if (grant.deadline > grant.latestDeadline + 5) world.blame(`${grant.task} is extended past its max`);
       return;
@@ -62,7 +62,9 @@ function judgeClosed(world: World, grant: LedgerGrant): void {
 function judgeChild(world: World, grant: LedgerGrant): void {
   if (grant.parent === null) return;
   const parent = world.ledger.byTask.get(grant.parent);
-  if (parent === undefined || (parent.stoppingAt !== null && parent.stoppingAt < world.at)) {
+  const asked = world.tasks.get(grant.task)?.startTriedAt ?? world.at;
+  // A parent that stops while this start is on its way to the journal takes the child along at once.
+  if (parent === undefined || (parent.stoppingAt !== null && parent.stoppingAt < asked)) {
     return world.blame(`${grant.task} is the child of ${grant.parent}, which does not live`);
   }
   const outlives = grant.deadline > parent.deadline + 5 || grant.latestDeadline > parent.latestDeadline + 5;
@@ -71,6 +73,14 @@ function judgeChild(world: World, grant: LedgerGrant): void {
     .versions(parent.profile, world.at)
     .some(({ children }) => (children as readonly string[]).includes(grant.profile));
   if (!allowed) world.blame(`${grant.parent} may have no child of profile ${grant.profile}`);
+}
+
+/** A child never becomes active after its parent's stop. */
+function judgeOrphan(world: World, grant: LedgerGrant): void {
+  const stoppedAt = grant.parent === null ? null : world.ledger.byTask.get(grant.parent)?.stoppingAt;
+  if (stoppedAt != null && stoppedAt < world.at && grant.acceptedAt >= stoppedAt) {
+    world.blame(`${grant.task} becomes active under ${grant.parent}, which does not live`);
+  }
 }
 
 /** "revoked" only when it is gone; "unproved" only when nothing better can be known. */

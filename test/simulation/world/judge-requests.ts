@@ -156,7 +156,15 @@ export class RequestJudge {
     const { grant, generation } = owner;
     const shown = world.judge.shown.get(grant.task);
     const filesSince = world.calm.since(world.at, ['files']);
-    if (grant.stoppingAt !== null && shown !== undefined && filesSince < grant.stoppingAt - 20_000) {
+    // The end of one that was superseded before the stop goes on: its files went first, by themselves.
+    const before = generation.retireAt !== null && generation.retireAt < (grant.stoppingAt ?? 0);
+    const hidden = before && shown?.n !== generation.n;
+    if (
+      grant.stoppingAt !== null &&
+      shown !== undefined &&
+      !hidden &&
+      filesSince < grant.stoppingAt - 20_000
+    ) {
       world.blame(`${what} is revoked before the files of ${grant.task} are gone`);
     }
     if (grant.stoppingAt !== null || shown === undefined || generation.publishedAt === null) return;

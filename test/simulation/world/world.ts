@@ -137,7 +137,8 @@ export class World {
   /** The versions of a profile that held at some time since then. */
   versions(name: string, since: number): readonly Profile[] {
     // What is removed stays in force for the tasks that are there.
-    const thawed = this.at - (this.life?.awakeSince ?? 0) < 100;
+    // What is decided in the moment of waking up is decided by what was read before the sleep.
+    const thawed = Math.abs(since - (this.life?.awakeSince ?? 0)) <= 100;
     const all = (this.profiles.get(name) ?? []).filter(({ profile }) => profile !== null);
     return all
       .filter((_, i) => (all[i + 1]?.since ?? Number.POSITIVE_INFINITY) >= since || thawed)

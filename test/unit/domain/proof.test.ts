@@ -80,6 +80,13 @@ describe('what a receipt says of a lease', () => {
     expect(proofs(receiptOf(active(), 119_000, [], [ID]))).toEqual(['revoked']);
   });
 
+  test('unknown to Vault when it may live on, because its issue was long on its way: unproved', () => {
+    // Asked for at 0 and counted from then; Vault may have granted it up to the reply, 10 s later.
+    const late = after(holdingToken(), [10_000, secretsRead([leaseIssued()])], [10_000, published]);
+    expect(proofs(receiptOf(late, 119_000, [], [ID]))).toEqual(['unproved']);
+    expect(proofs(receiptOf(late, 129_000, [], [ID]))).toEqual(['revoked']);
+  });
+
   test('unknown to Vault because its parent had ended: revoked', () => {
     expect(proofs(receiptOf(active(), 60_000, [], [ID], instant(59_000)))).toEqual(['revoked']);
   });
