@@ -90,6 +90,10 @@ export function prove(
   });
 }
 
+/** True while there is a lease to prove beside these. */
+export const unsettled = ({ leases }: Generation, ids: readonly string[]): boolean =>
+  leases.some(({ id, proof }) => id !== null && proof === null && !ids.includes(id));
+
 /** What has no lease id gets its honest word when its token is gone. */
 export function settle(lease: Lease, at: Instant): Lease {
   if (lease.proof !== null) return lease;

@@ -2,7 +2,7 @@
 // process and after a crash; nothing else may change it.
 
 import type { Entry, Fact } from './fact.ts';
-import { issue, newGeneration, prove, settle } from './generation.ts';
+import { issue, newGeneration, prove, settle, unsettled } from './generation.ts';
 import type { Generation, Grant } from './grant.ts';
 import { IDLE } from './grant.ts';
 import type { GrantId } from './ids.ts';
@@ -127,7 +127,8 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       return grant;
     case 'leases.known':
       return change(grant, fact.n, (generation) => ({
-        checked: true,
+        // One that is in neither list is to be looked at again.
+        checked: !unsettled(generation, [...fact.known, ...fact.gone.map(({ id }) => id)]),
         leases: prove(generation, fact.gone, at.at),
       }));
     case 'erasure.failed':

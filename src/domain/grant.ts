@@ -46,6 +46,8 @@ export interface Retirement {
   readonly retryAt: Instant | null;
   /** Vault itself named that moment (Retry-After). */
   readonly told: boolean;
+  /** Leases that Vault does not know and that may have ended by themselves, which only time can tell. */
+  readonly doubtful: readonly string[];
   /** What the last failure said: told once per reason, not once per attempt. */
   readonly said: string | null;
 }

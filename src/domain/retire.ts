@@ -55,7 +55,8 @@ function retire(step: Step, { n, accessor, leases, checked, restAt }: Generation
   // Files that cannot be removed must not keep the credential alive: one try, the stop's erase takes the rest.
   if (state !== 'stopping' && !retirement.erased && retirement.attempts === 0)
     step.ask({ type: 'eraseGeneration', n });
-  else if (!checked && ids.length > 0) step.ask({ type: 'checkLeases', n, ids });
+  else if (!checked && ids.length > 0 && retirement.doubtful.length === 0)
+    step.ask({ type: 'checkLeases', n, ids });
   else step.ask({ type: 'revoke', n, ids, accessor });
 }
 
@@ -74,18 +75,28 @@ export function checked(
   absent: readonly string[],
   parentEndsAt: Instant | null,
 ): void {
-  note(step, { ...retirementOf(step.grant, n), busy: false, attempts: 0, said: null });
-  const proofs = gone(step.grant, n, absent, parentEndsAt, step.now.at);
+  const verdicts = gone(step.grant, n, absent, parentEndsAt, step.now.at);
+  const doubtful = verdicts.flatMap(({ id, proof }) => (proof === null ? [id] : []));
+  const proofs = verdicts.flatMap(({ id, proof }) => (proof === null ? [] : [{ id, proof }]));
+  note(step, { ...retirementOf(step.grant, n), busy: false, attempts: 0, said: null, doubtful });
   step.record({ type: 'leases.known', n, known, gone: proofs });
 }
 
 export function revoked(step: Step, n: number): void {
-  const generation = generationOf(step.grant, n)!;
-  const leases = generation.leases.flatMap(({ id, proof }) =>
-    id === null || proof !== null ? [] : [{ id, proof: 'revoked' as const }],
+  const { doubtful, ...retirement } = retirementOf(step.grant, n);
+  const unproved = generationOf(step.grant, n)!.leases.filter(({ proof }) => proof === null);
+  const leases = unproved.flatMap(({ id }) =>
+    id === null || doubtful.includes(id) ? [] : [{ id, proof: 'revoked' as const }],
   );
-  step.record({ type: 'generation.proved', n, leases });
-  forget(step, n);
+  if (doubtful.length === 0) {
+    step.record({ type: 'generation.proved', n, leases });
+    return forget(step, n);
+  }
+  step.record({ type: 'leases.known', n, known: [], gone: leases });
+  // Looked at again when each has ended for sure, if it ever lived that long.
+  const ends = unproved.filter(({ id }) => id !== null && doubtful.includes(id)).map(lastEnd);
+  const retryAt = Math.max(...ends.map((end) => end ?? 0));
+  note(step, { ...retirement, doubtful: [], busy: false, attempts: 0, said: null, retryAt });
 }
 
 /** Tried for ever, every 15 s at the slowest (60 s where Vault asks for it). */
@@ -134,6 +145,7 @@ const retirementOf = (grant: Grant, n: number): Retirement =>
     attempts: 0,
     retryAt: null,
     told: false,
+    doubtful: [],
     said: null,
   };
 
@@ -148,7 +160,8 @@ const without = (step: Step, n: number): Retirement[] =>
 /**
  * What it means that Vault does not know these leases: revoked when their own, their token's or its parent's
  * time had come; unproved otherwise (Vault restored from an old snapshot answers like that while the credential
- * lives). Asked once, before the first revocation: what was known then and is not after it, was revoked.
+ * lives); null when a lease may or may not have come to its own end yet. Asked before the first revocation: what
+ * was known then and is not after it, was revoked.
  */
 export function gone(
   grant: Grant,
@@ -156,15 +169,16 @@ export function gone(
   ids: readonly string[],
   parentEndsAt: Instant | null,
   now: Instant,
-): { id: string; proof: Proof }[] {
-  const generation = generationOf(grant, n)!;
+): { id: string; proof: Proof | null }[] {
+  const { leases, tokenEndsAt } = generationOf(grant, n)!;
   return ids.map((id) => {
-    const lease = generation.leases.find((candidate) => candidate.id === id);
-    const own = lease === undefined ? null : lastEnd(lease);
-    const ends = [own, generation.tokenEndsAt, parentEndsAt].filter((end) => end !== null);
+    const lease = leases.find((candidate) => candidate.id === id);
     // What counts is the moment at which Vault was first seen not to know it.
     const absentAt = lease?.lostAt ?? now;
-    const natural = ends.some((end) => end <= absentAt + NATURAL_END_TOLERANCE_MS);
-    return { id, proof: natural ? 'revoked' : 'unproved' };
+    const over = (end: Instant | null | undefined, by: Instant): boolean =>
+      end != null && end <= by + NATURAL_END_TOLERANCE_MS;
+    if (over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt)) return { id, proof: 'revoked' };
+    if (lease === undefined || !over(lease.endsAt, absentAt)) return { id, proof: 'unproved' };
+    return { id, proof: over(lastEnd(lease), now) ? 'revoked' : null };
   });
 }

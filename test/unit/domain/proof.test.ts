@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../../src/domain/decide.ts';
+import { dueAt } from '../../../src/domain/due.ts';
 import type { Fact, IssuedLease, Receipt } from '../../../src/domain/fact.ts';
 import type { Grant } from '../../../src/domain/grant.ts';
 import type { Instant } from '../../../src/domain/instant.ts';
@@ -80,11 +81,23 @@ describe('what a receipt says of a lease', () => {
     expect(proofs(receiptOf(active(), 119_000, [], [ID]))).toEqual(['revoked']);
   });
 
-  test('unknown to Vault when it may live on, because its issue was long on its way: unproved', () => {
+  test('unknown to Vault when it may live on, because its issue was long on its way: revoked once that is over', () => {
     // Asked for at 0 and counted from then; Vault may have granted it up to the reply, 10 s later.
-    const late = after(holdingToken(), [10_000, secretsRead([leaseIssued()])], [10_000, published]);
-    expect(proofs(receiptOf(late, 119_000, [], [ID]))).toEqual(['unproved']);
-    expect(proofs(receiptOf(late, 129_000, [], [ID]))).toEqual(['revoked']);
+    const late = after(
+      holdingToken(),
+      [10_000, secretsRead([leaseIssued(), leaseIssued({ id: 'a/2' })])],
+      [10_000, published],
+    );
+    const asked = decide(stopped(late, 119_000), checked(['a/2'], [ID]), at(119_000));
+    expect(asked.effects).toMatchObject([{ type: 'revoke', ids: [ID, 'a/2'] }]);
+    const waiting = decide(asked.next, { type: 'revoked', n: 1 }, at(119_020));
+    expect(waiting.effects).toEqual([]);
+    expect(waiting.next.generations[0]!.leases.map(({ proof }) => proof)).toEqual([null, 'revoked']);
+    expect(dueAt(waiting.next)).toBe(instant(130_000));
+    const again = decide(waiting.next, { type: 'alarm' }, at(130_000));
+    expect(again.effects).toMatchObject([{ type: 'checkLeases', ids: [ID] }]);
+    const closed = after(again.next, [130_010, checked([], [ID])], [130_020, { type: 'revoked', n: 1 }]);
+    expect(closed).toMatchObject({ state: 'closed', generations: [{ leases: [{ proof: 'revoked' }, {}] }] });
   });
 
   test('unknown to Vault because its parent had ended: revoked', () => {
