@@ -109,6 +109,13 @@ export const rotating = profile({
   },
 });
 
+/** The same with a life that leaves a restart of the agent, on any machine, some seconds to rotate in time. */
+export const keeping = profile({
+  vault: { policies: ['tasklease-test-rotating'] },
+  overlap: '4s',
+  secrets: { db: { path: 'database/creds/keeping', files: { 'db.json': { format: 'json' } } } },
+});
+
 /** The second secret is refused by Vault's policy after the first was issued. */
 export const halfDenied = profile({
   vault: { policies: ['tasklease-report-read'] },
@@ -134,6 +141,7 @@ export const SAMPLE_PROFILES: Record<string, ProfileBody> = {
   'medium-lease': mediumLease,
   'brisk-lease': briskLease,
   rotating,
+  keeping,
   'half-denied': halfDenied,
   'foreign-policy': foreignPolicy,
 };
@@ -145,7 +153,8 @@ export const SAMPLE_POLICIES: Record<string, string> = {
   'tasklease-test-short': 'path "database/creds/short" { capabilities = ["read"] }',
   'tasklease-test-medium': 'path "database/creds/medium" { capabilities = ["read"] }',
   'tasklease-test-brisk': 'path "database/creds/brisk" { capabilities = ["read"] }',
-  'tasklease-test-rotating': 'path "database/creds/rotating" { capabilities = ["read"] }',
+  'tasklease-test-rotating':
+    'path "database/creds/rotating" { capabilities = ["read"] }\npath "database/creds/keeping" { capabilities = ["read"] }',
 };
 
 /** Engine roles beside those of the demo; after provision(). */
@@ -155,6 +164,7 @@ export const sampleRoles = async (vault: VaultServer): Promise<void> => {
     ['medium', '20s', '1h'],
     ['brisk', '8s', '1h'],
     ['rotating', '6s', '6s'],
+    ['keeping', '15s', '15s'],
   ]) {
     const reply = await vault.request('POST', `database/roles/${name}`, {
       db_name: 'sample',

@@ -5,7 +5,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { canLogin } from '../../src/dev/postgres-server.ts';
+import { refused } from '../harness/file-login.ts';
 import { rotating } from '../harness/sample-profiles.ts';
 import { expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { inParallel, until } from '../harness/until.ts';
@@ -36,10 +36,15 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
+interface Look {
+  readonly readAt: number;
+  readonly generation: string;
+  readonly login: { username: string; password: string };
+}
+
 /** One look of a careful reader: it resolves `current` once and reads everything from there. */
-async function look(
-  task: string,
-): Promise<{ generation: string; login: { username: string; password: string } }> {
+async function look(task: string): Promise<Look> {
+  const readAt = performance.now();
   const generation = await realpath(join(world.paths.secrets, task, 'current'));
   const [json, env] = await Promise.all([
     readFile(join(generation, 'db.json'), 'utf8'),
@@ -48,7 +53,7 @@ async function look(
   const login = JSON.parse(json);
   expect(env).toContain(login.username);
   expect(env).toContain(login.password);
-  return { generation, login };
+  return { readAt, generation, login };
 }
 
 test('500 rotations: no missing file, no mixture, no login that PostgreSQL refuses', async () => {
@@ -62,14 +67,14 @@ test('500 rotations: no missing file, no mixture, no login that PostgreSQL refus
   const reader = async (own: readonly string[]): Promise<void> => {
     while (reading) {
       for (const task of own) {
-        const { generation, login } = await look(task);
+        const { readAt, generation, login } = await look(task);
         // The plain path, as most workloads read it: whatever it shows is there.
         await readFile(join(world.paths.secrets, task, 'current', 'db.json'));
         looks += 1;
         if (seen.get(task)!.has(generation) && looks % 50 > 0) continue;
         seen.get(task)!.add(generation);
         logins += 1;
-        expect(await canLogin(world.postgres.port, 'postgres', login.username, login.password)).toBe(true);
+        expect(await refused(world, readAt, login)).toBe(false);
       }
     }
   };
@@ -106,9 +111,9 @@ test('a lease that no renewal prolongs is replaced before it ends, again and aga
   await until(
     'four generations were in use',
     async () => {
-      const { login } = await look('long-run');
-      expect(await canLogin(world.postgres.port, 'postgres', login.username, login.password)).toBe(true);
-      logins.add(login.username);
+      const seen = await look('long-run');
+      expect(await refused(world, seen.readAt, seen.login)).toBe(false);
+      logins.add(seen.login.username);
       return logins.size >= 4;
     },
     60_000,
