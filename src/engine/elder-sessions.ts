@@ -37,8 +37,7 @@ export class ElderSessions {
     const { clock, journal, sessionStore } = this.#ports;
     const now = clock.now();
     const found = sessionStore.load().map(({ accessor, token }) => {
-      const noted = journal.sessionEndsAt(accessor);
-      const endsAt = noted === null ? Number.POSITIVE_INFINITY : noted - now.wallMs + now.at;
+      const endsAt = journal.sessionEndsAt(accessor, now) ?? Number.POSITIVE_INFINITY;
       // Whatever became of the wall clock since: none lives longer than the leash from now.
       return { accessor, token, endsAt: Math.min(endsAt, now.at + leashMs) };
     });
@@ -158,9 +157,8 @@ export class ElderSessions {
   note(session: Session, endsAt: Instant): void {
     session.endsAt = endsAt;
     this.#watch();
-    const now = this.#ports.clock.now();
     try {
-      this.#ports.journal.noteSession(session.accessor, now.wallMs + (endsAt - now.at));
+      this.#ports.journal.noteSession(session.accessor, endsAt, this.#ports.clock.now());
     } catch (error) {
       this.#ports.telemetry.log('warn', 'the session could not be noted', {
         reason: error instanceof Error ? error.message : String(error),

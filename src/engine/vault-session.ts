@@ -85,11 +85,7 @@ export class VaultSession {
   endOf(accessor: string): Instant | null {
     if (this.holds(accessor)) return null;
     const { clock, journal } = this.#ports;
-    const noted = this.#ends.get(accessor);
-    if (noted !== undefined) return noted;
-    const endsAtWallMs = journal.sessionEndsAt(accessor);
-    const now = clock.now();
-    return endsAtWallMs === null ? null : endsAtWallMs - now.wallMs + now.at;
+    return this.#ends.get(accessor) ?? journal.sessionEndsAt(accessor, clock.now());
   }
 
   /** Null when ready, else why not. */

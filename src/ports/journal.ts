@@ -2,7 +2,7 @@
 
 import type { Entry, Receipt } from '../domain/fact.ts';
 import type { GrantId, TaskId } from '../domain/ids.ts';
-import type { Moment } from '../domain/instant.ts';
+import type { Instant, Moment } from '../domain/instant.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Owner } from '../domain/profile.ts';
 
@@ -40,7 +40,7 @@ export interface Journal {
   /** How many grants were accepted since this wall-clock time: a restart must not forget how busy it was. */
   startsSince(wallMs: number): number;
   /** Notes until when a session token, parent of task tokens, lives in Vault. */
-  noteSession(accessor: string, endsAtWallMs: number): void;
-  /** The end that was noted last for this session, in wall-clock milliseconds; null when it is not known. */
-  sessionEndsAt(accessor: string): number | null;
+  noteSession(accessor: string, endsAt: Instant, now: Moment): void;
+  /** The end that was noted last for this session, on this boot's clock; null when it is not known. */
+  sessionEndsAt(accessor: string, now: Moment): Instant | null;
 }

@@ -84,7 +84,7 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect(types(journal).size).toBe(0);
     expect(journal.tombstone(A)).toBeNull();
     expect(journal.lives(A)).toBe(0);
-    expect(journal.sessionEndsAt('acc-1')).toBeNull();
+    expect(journal.sessionEndsAt('acc-1', at(0))).toBeNull();
     expect(journal.startsSince(0)).toBe(0);
     expect(journal.damaged).toBeNull();
   });
@@ -201,14 +201,24 @@ describe.each(subjects)('journal, %s', (_name, open) => {
 
   test('the end of a session that was noted last is remembered, for each by its accessor', () => {
     const { journal, reopen } = open();
-    journal.noteSession('acc-1', 1000);
-    journal.noteSession('acc-2', 5000.4);
-    journal.noteSession('acc-1', 500);
-    expect(reopen().sessionEndsAt('acc-1')).toBe(500);
-    expect(reopen().sessionEndsAt('acc-2')).toBe(5000);
-    journal.noteSession('acc-1', 9000);
-    expect(reopen().sessionEndsAt('acc-1')).toBe(9000);
-    expect(reopen().sessionEndsAt('acc-3')).toBeNull();
+    journal.noteSession('acc-1', 1000, at(0));
+    journal.noteSession('acc-2', 5000, at(0));
+    journal.noteSession('acc-1', 500, at(0));
+    expect(reopen().sessionEndsAt('acc-1', at(0))).toBe(500);
+    expect(reopen().sessionEndsAt('acc-2', at(0))).toBe(5000);
+    journal.noteSession('acc-1', 9000, at(0));
+    expect(reopen().sessionEndsAt('acc-1', at(0))).toBe(9000);
+    expect(reopen().sessionEndsAt('acc-3', at(0))).toBeNull();
+  });
+
+  test('the end of a session stands on the boot clock: a wall clock that was set since changes nothing', () => {
+    const { journal, reopen } = open();
+    const noted = at(0);
+    journal.noteSession('acc-1', noted.at + 60_000, noted);
+    const later = { at: noted.at + 1000, wallMs: noted.wallMs + 3_600_000 };
+    expect(reopen().sessionEndsAt('acc-1', later)).toBe(noted.at + 60_000);
+    // Of another boot only the wall clock tells.
+    expect(reopen('boot-2').sessionEndsAt('acc-1', { at: 5000, wallMs: noted.wallMs + 50_000 })).toBe(15_000);
   });
 
   test('starts are counted by when they were accepted, closed ones and failed ones too', async () => {
@@ -307,8 +317,8 @@ describe.each([
 
   test('keeps what this process notes of its session, and forgets nothing', async () => {
     const journal = await open([accept(A)]);
-    journal.noteSession('acc-1', 1000);
-    expect(journal.sessionEndsAt('acc-1')).toBe(1000);
+    journal.noteSession('acc-1', 1000, at(0));
+    expect(journal.sessionEndsAt('acc-1', at(0))).toBe(1000);
     expect(() => journal.forget(Number.MAX_SAFE_INTEGER)).not.toThrow();
     expect(types(journal).size).toBe(1);
   });

@@ -43,7 +43,7 @@ export function damagedJournal(path: string, bootId: string, damaged: Problem): 
     lives: refuse,
     forget() {},
     startsSince: () => 0,
-    noteSession: (accessor, endsAtWallMs) => void sessions.set(accessor, Math.round(endsAtWallMs)),
+    noteSession: (accessor, endsAt) => void sessions.set(accessor, endsAt),
     sessionEndsAt: (accessor) => sessions.get(accessor) ?? null,
     close() {},
   };

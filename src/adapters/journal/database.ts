@@ -6,8 +6,6 @@ import type { DatabaseSync } from 'node:sqlite';
 import { checksum, type EntryRow, isWhole } from './row.ts';
 import { lostCommits } from './wal.ts';
 
-const VERSION = 1;
-
 const TABLES = `
   CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, boot TEXT NOT NULL, at INTEGER NOT NULL, wall_ms INTEGER NOT NULL,
@@ -21,16 +19,23 @@ const TABLES = `
   CREATE TABLE sessions (accessor TEXT PRIMARY KEY, ends_at_wall_ms INTEGER NOT NULL) STRICT;
 `;
 
-/** Version 1: checksums, and when a grant was accepted. */
-const MIGRATION = `
-  ALTER TABLE entries ADD COLUMN sum INTEGER;
+/** What each later version added, the first one's at the start. */
+const MIGRATIONS = [
+  // Checksums, and when a grant was accepted.
+  `ALTER TABLE entries ADD COLUMN sum INTEGER;
   ALTER TABLE grants ADD COLUMN accepted_wall_ms INTEGER;
   ALTER TABLE grants ADD COLUMN sum INTEGER;
   UPDATE grants SET accepted_wall_ms =
     (SELECT MIN(wall_ms) FROM entries WHERE entries.grant_id = grants.grant_id);
-  CREATE INDEX grants_by_start ON grants (accepted_wall_ms);
-  PRAGMA user_version = ${VERSION};
-`;
+  CREATE INDEX grants_by_start ON grants (accepted_wall_ms);`,
+  // The end of a session on the boot clock.
+  `ALTER TABLE sessions ADD COLUMN boot TEXT;
+  ALTER TABLE sessions ADD COLUMN ends_at INTEGER;`,
+];
+const VERSION = MIGRATIONS.length;
+
+const migration = (from: number): string =>
+  `${MIGRATIONS.slice(from).join('\n')} PRAGMA user_version = ${VERSION};`;
 
 /** The checksum of a row of grants, in SQL. */
 export const GRANT_SUM =
@@ -45,9 +50,8 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     // WAL with FULL: what is committed survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
-    if (versionOf(db) < VERSION) transaction(db, () => db.exec(MIGRATION));
     // One that cannot be written is found here and not at the first start.
-    transaction(db, () => db.exec(`PRAGMA user_version = ${VERSION}`));
+    transaction(db, () => db.exec(migration(versionOf(db))));
     return db;
   } catch (error) {
     db.close();
@@ -79,7 +83,7 @@ function make(path: string): void {
   const draft = `${path}.new`;
   for (const name of [draft, `${draft}-wal`, `${draft}-shm`]) rmSync(name, { force: true });
   const db = open(draft, false);
-  transaction(db, () => db.exec(TABLES + MIGRATION));
+  transaction(db, () => db.exec(TABLES + migration(0)));
   db.close();
   renameSync(draft, path);
 }
@@ -106,7 +110,7 @@ function checkContent(path: string): void {
     const ours = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'grants'").get();
     if (ours === undefined) throw new Error('it is a database of something else');
     checkStructure(db);
-    if (version === VERSION) checkSums(db);
+    if (version > 0) checkSums(db);
   } finally {
     db.close();
   }

@@ -51,9 +51,9 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
   );
   const countStarts = db.prepare('SELECT COUNT(*) AS n FROM grants WHERE accepted_wall_ms >= ?');
   const noteSession = db.prepare(
-    'INSERT INTO sessions VALUES (?, ?) ON CONFLICT (accessor) DO UPDATE SET ends_at_wall_ms = excluded.ends_at_wall_ms',
+    'INSERT OR REPLACE INTO sessions (accessor, ends_at_wall_ms, boot, ends_at) VALUES (?, ?, ?, ?)',
   );
-  const selectSession = db.prepare('SELECT ends_at_wall_ms AS ends FROM sessions WHERE accessor = ?');
+  const selectSession = db.prepare('SELECT ends_at_wall_ms, boot, ends_at FROM sessions WHERE accessor = ?');
 
   const compaction = new Compaction();
   let damaged: Problem | null = null;
@@ -162,10 +162,18 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
       );
     },
     startsSince: (wallMs) => attempt(() => countStarts.get(wallMs)!.n as number),
-    noteSession: (accessor, endsAtWallMs) => {
-      attempt(() => noteSession.run(accessor, Math.round(endsAtWallMs)));
+    noteSession: (accessor, endsAt, now) => {
+      const wallMs = Math.round(endsAt - now.at + now.wallMs);
+      attempt(() => noteSession.run(accessor, wallMs, bootId, Math.round(endsAt)));
     },
-    sessionEndsAt: (accessor) => attempt(() => (selectSession.get(accessor)?.ends as number) ?? null),
+    sessionEndsAt: (accessor, now) =>
+      attempt(() => {
+        const row = selectSession.get(accessor);
+        if (row === undefined) return null;
+        // The wall clock may have been set since; of another boot there is nothing else to go by.
+        if (row.boot === bootId) return row.ends_at as number;
+        return (row.ends_at_wall_ms as number) - now.wallMs + now.at;
+      }),
     close() {
       flush();
       db.close();

@@ -89,7 +89,6 @@ export class Happenings {
     },
     powerCut: () => cutPower(this.#world, this.#draw),
     wallJump: () => {
-      this.#world.wallJumpedAt = this.#world.at;
       this.#world.clock.jumpWall(this.#draw.pick([-3_600_000, -5000, 5000, 3_600_000]));
     },
     unreachable: () => this.#outageOf('unreachable'),

@@ -168,9 +168,9 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const gap = life === null ? 0 : life.startedAt - life.heardBefore;
   if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
   if (grant.withdrawn && orphan(world, grant)) return;
-  // Another wall clock, or no profile any more, at a restart.
+  // Another boot, or no profile any more, at a restart.
   const unprofiled = world.profiles.get(grant.profile)?.at(-1)?.profile === null;
-  if (orphan(world, grant) && (world.wallJumpedAt !== null || unprofiled)) return;
+  if (orphan(world, grant) && (world.powerCutAt !== null || unprofiled)) return;
   const since = world.calm.since(at, ['away', 'path', 'vault', 'admin', 'journal', 'files']);
   if (at - since > weather.leashMs + 90_000) world.blame(`${grant.task} is ended needlessly: ${why}`);
 }

@@ -39,8 +39,7 @@ export function judgeFiles(world: World, shown: ReadonlyMap<string, Shown>): voi
     });
     ends.push(generation.tokenEndsAt);
     const session = world.model.ended.get(generation.session ?? '');
-    const jumped = world.wallJumpedAt !== null && world.wallJumpedAt > generation.openedAt;
-    if (session?.cause === 'expired' && !jumped && world.restoredAt === null) ends.push(session.at + SOON_MS);
+    if (session?.cause === 'expired' && world.restoredAt === null) ends.push(session.at + SOON_MS);
     const end = Math.min(...ends.filter((instant) => instant !== null));
     if (at - Math.max(end, life.awakeSince, generation.publishedAt) > SOON_MS) {
       world.blame(`files of ${name} generation ${generation.n} are shown ${at - end} ms after their lease`);

@@ -4,7 +4,7 @@
 import { Compaction } from '../../../src/adapters/journal/compaction.ts';
 import type { Entry, Fact, Receipt } from '../../../src/domain/fact.ts';
 import type { GrantId, TaskId } from '../../../src/domain/ids.ts';
-import type { Moment } from '../../../src/domain/instant.ts';
+import type { Instant, Moment } from '../../../src/domain/instant.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import type { Owner } from '../../../src/domain/profile.ts';
 import type { Journal, Tombstone } from '../../../src/ports/journal.ts';
@@ -36,7 +36,7 @@ export class SimDisk {
   damaged: string | null = null;
   lines: Line[] = [];
   lives: Life[] = [];
-  readonly sessions = new Map<string, number>();
+  readonly sessions = new Map<string, { boot: string; endsAt: Instant; wallMs: number }>();
   /** Entries written so far, those that compaction has dropped included. */
   written = 0;
 }
@@ -138,22 +138,24 @@ export class SimJournal implements Journal {
     );
     this.#disk.lives = this.#disk.lives.filter(({ grant }) => !old.has(grant));
     this.#disk.lines = this.#disk.lines.filter(({ grant }) => !old.has(grant));
-    for (const [accessor, endsAt] of this.#disk.sessions) {
-      if (endsAt < beforeWallMs) this.#disk.sessions.delete(accessor);
+    for (const [accessor, { wallMs }] of this.#disk.sessions) {
+      if (wallMs < beforeWallMs) this.#disk.sessions.delete(accessor);
     }
   }
 
-  noteSession(accessor: string, endsAtWallMs: number): void {
+  noteSession(accessor: string, endsAt: Instant, now: Moment): void {
     if (this.damaged === null) this.#mustWork();
-    this.#disk.sessions.set(accessor, Math.round(endsAtWallMs));
+    this.#disk.sessions.set(accessor, { boot: this.#boot, endsAt, wallMs: endsAt - now.at + now.wallMs });
   }
 
   startsSince(wallMs: number): number {
     return this.#disk.lives.filter(({ acceptedWallMs }) => acceptedWallMs >= wallMs).length;
   }
 
-  sessionEndsAt(accessor: string): number | null {
-    return this.#disk.sessions.get(accessor) ?? null;
+  sessionEndsAt(accessor: string, now: Moment): Instant | null {
+    const noted = this.#disk.sessions.get(accessor);
+    if (noted === undefined) return null;
+    return noted.boot === this.#boot ? noted.endsAt : noted.wallMs - now.wallMs + now.at;
   }
 
   #mustWork(): void {

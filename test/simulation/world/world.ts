@@ -63,7 +63,6 @@ export class World {
   /** Accessor of the session that an agent logged in to last. */
   session: string | null = null;
   powerCutAt: number | null = null;
-  wallJumpedAt: number | null = null;
   readonly hazards: Hazards;
   readonly #windows = new Set<() => void>();
 

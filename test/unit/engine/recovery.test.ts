@@ -41,6 +41,17 @@ describe('a task of an earlier agent, everything in order', () => {
     expect(house.facts(TASK)).toContain('grant.adopted');
   });
 
+  test.each([3_600_000, -3_600_000])(
+    'is taken over although the wall clock was set by %d ms meanwhile',
+    async (ms) => {
+      const house = await orphaned();
+      house.clock.jumpWall(ms);
+      const agent = await house.agent();
+      await house.clock.advance(LEASH_MS);
+      expect(stateOf(agent)).toMatchObject({ state: 'active', generation: 1 });
+    },
+  );
+
   test('keeps the session above it alive as long as it lives, and not longer', async () => {
     const house = await orphaned();
     const above = [...house.vault.model.tokens.values()].find(

@@ -88,7 +88,7 @@ test('a journal of version 0 opens, with everything in it', async () => {
     expect(open.get(grantId(OPEN, 1))!.map(({ fact }) => fact)).toEqual([acceptedNow(OPEN), published]);
     expect(fold(open.get(grantId(OPEN, 1))!)).toMatchObject({ task: OPEN, state: 'active' });
     expect(journal.tombstone(CLOSED)).toMatchObject({ spent: true, receipt: { task: 'closed' } });
-    expect(journal.sessionEndsAt('acc-1')).toBe(4711);
+    expect(journal.sessionEndsAt('acc-1', { at: 1000, wallMs: 4000 })).toBe(1711);
     expect(journal.startsSince(at(0).wallMs)).toBe(2);
     expect(journal.startsSince(at(500).wallMs)).toBe(1);
     journal.close();
