@@ -2,6 +2,7 @@
 // is not the good one fails the test with the agent's own words.
 import { expect } from 'vitest';
 import type { Json, Reply } from './socket-api.ts';
+import { until } from './until.ts';
 import type { World } from './world.ts';
 
 const said = (reply: Reply): string => `${reply.status} ${reply.text}`;
@@ -26,6 +27,21 @@ export const stopTask = async (world: Pick<World, 'api'>, task: string): Promise
   expect(reply.body).toMatchObject({ task, state: 'closed' });
   return reply.body;
 };
+
+/** What the agent answers to an extension. */
+export const extendTask = (world: Pick<World, 'api'>, task: string, duration: string): Promise<Reply> =>
+  world.api('POST', `/v1/tasks/${task}/extend`, { duration });
+
+/** The task as GET shows it. */
+export const showTask = async (world: Pick<World, 'api'>, task: string): Promise<Json> =>
+  (await world.api('GET', `/v1/tasks/${task}`)).body;
+
+/** The receipt, once there is one. */
+export const receiptOf = (world: Pick<World, 'api'>, task: string): Promise<Json> =>
+  until(`the receipt of ${task}`, async () => {
+    const reply = await world.api('GET', `/v1/tasks/${task}/receipt`);
+    return reply.status === 200 && reply.body;
+  });
 
 /** Every lease of a receipt was proved revoked. */
 export const expectProved = (receipt: Json, leases: number): void => {

@@ -3,7 +3,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProfileBody } from '../harness/sample-profiles.ts';
 import type { Json } from '../harness/socket-api.ts';
-import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
+import {
+  expectProblem,
+  expectProved,
+  extendTask,
+  receiptOf,
+  showTask,
+  startTask,
+  stopTask,
+} from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
@@ -29,14 +37,6 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-const extend = (task: string, duration: string) =>
-  world.api('POST', `/v1/tasks/${task}/extend`, { duration });
-const show = async (task: string): Promise<Json> => (await world.api('GET', `/v1/tasks/${task}`)).body;
-const receiptOf = (task: string): Promise<Json> =>
-  until(`the receipt of ${task}`, async () => {
-    const reply = await world.api('GET', `/v1/tasks/${task}/receipt`);
-    return reply.status === 200 && reply.body;
-  });
 const at = (time: string): number => Date.parse(time);
 /** The one task token's own end, as Vault has it. */
 const tokenEndsAt = async (): Promise<number> => {
@@ -48,13 +48,13 @@ const tokenEndsAt = async (): Promise<number> => {
 
 test('extend moves both ends later by the duration, within the max', async () => {
   const before = await startTask(world, 'longer', 'extendable');
-  const after = await extend('longer', '10m');
+  const after = await extendTask(world, 'longer', '10m');
   expect(after.status, after.text).toBe(200);
   expect(after.body).toMatchObject({ task: 'longer', state: 'active', generation: 1, dir: before.dir });
   for (const end of ['expires_at', 'deadline'] as const) {
     expect(Math.abs(at(after.body[end]) - at(before[end]) - 600_000)).toBeLessThan(50);
   }
-  expect((await show('longer')).deadline).toBe(after.body.deadline);
+  expect((await showTask(world, 'longer')).deadline).toBe(after.body.deadline);
   // Nothing was leased anew for it.
   expect(await world.taskTokens()).toHaveLength(1);
   expect(await world.pgRoles()).toHaveLength(1);
@@ -65,7 +65,7 @@ test('it never goes past the max and grace, where the token ends in Vault too; a
   const before = await startTask(world, 'longest', 'extendable');
   const latest = at(before.started_at) + 3_600_000 + 5_000;
   for (const duration of ['50m', '5h', '1s']) {
-    const { status, body } = await extend('longest', duration);
+    const { status, body } = await extendTask(world, 'longest', duration);
     expect(status).toBe(200);
     expect(Math.abs(at(body.deadline) - latest)).toBeLessThan(50);
     expect(Math.abs(at(body.expires_at) - (latest - 5_000))).toBeLessThan(50);
@@ -77,13 +77,13 @@ test('it never goes past the max and grace, where the token ends in Vault too; a
 
 test('the lease lives on past the first deadline, and everything ends at the last', async () => {
   const before = await startTask(world, 'outlives', 'short');
-  const { body } = await extend('outlives', '5s');
+  const { body } = await extendTask(world, 'outlives', '5s');
   expect(at(body.deadline) - at(before.deadline)).toBeGreaterThan(4_900);
   await until('the first deadline is over', () => Date.now() > at(before.deadline) + 1_000);
-  expect(await show('outlives')).toMatchObject({ state: 'active' });
+  expect(await showTask(world, 'outlives')).toMatchObject({ state: 'active' });
   expect(await world.file('outlives', 'db.json')).toContain('"password"');
   expect(await world.pgRoles()).toHaveLength(1);
-  const receipt = await receiptOf('outlives');
+  const receipt = await receiptOf(world, 'outlives');
   expect(receipt.outcome).toBe('expired');
   expect(Math.abs(at(receipt.closed_at) - at(body.deadline))).toBeLessThan(2_000);
   await world.untilNothingLeft();
@@ -91,7 +91,7 @@ test('the lease lives on past the first deadline, and everything ends at the las
 
 test('without the agent, Vault ends the token at the max and not before the extended deadline', async () => {
   const { started_at } = await startTask(world, 'alone', 'short');
-  const { body } = await extend('alone', '6s');
+  const { body } = await extendTask(world, 'alone', '6s');
   const max = at(started_at) + 9_000;
   expect(Math.abs(at(body.deadline) - max)).toBeLessThan(50);
   expect(await tokenEndsAt()).toBeGreaterThanOrEqual(at(body.deadline) - 1_000);
@@ -105,18 +105,18 @@ test('without the agent, Vault ends the token at the max and not before the exte
 
 test('it is refused where the profile does not say so: 403 with the key to set', async () => {
   const before = await startTask(world, 'as-it-is', 'fixed');
-  const problem = expectProblem(await extend('as-it-is', '1m'), 403, 'PROFILE_DENIED');
+  const problem = expectProblem(await extendTask(world, 'as-it-is', '1m'), 403, 'PROFILE_DENIED');
   expect(problem.hint).toContain('ttl.extend: true in fixed.yaml');
-  expect((await show('as-it-is')).deadline).toBe(before.deadline);
+  expect((await showTask(world, 'as-it-is')).deadline).toBe(before.deadline);
   await stopTask(world, 'as-it-is');
 });
 
 test('it is refused after the stop: 409; of an unknown task: 404; with a bad body: 400', async () => {
   await startTask(world, 'over', 'extendable');
   await stopTask(world, 'over');
-  expectProblem(await extend('over', '1m'), 409, 'TASK_SPENT');
-  expectProblem(await extend('nobody', '1m'), 404, 'TASK_UNKNOWN');
-  expectProblem(await extend('over', 'soon'), 400, 'SIGNAL_INVALID');
+  expectProblem(await extendTask(world, 'over', '1m'), 409, 'TASK_SPENT');
+  expectProblem(await extendTask(world, 'nobody', '1m'), 404, 'TASK_UNKNOWN');
+  expectProblem(await extendTask(world, 'over', 'soon'), 400, 'SIGNAL_INVALID');
   expectProblem(await world.api('POST', '/v1/tasks/over/extend', {}), 400, 'SIGNAL_INVALID');
 });
 

@@ -5,7 +5,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { otherUser } from '../harness/other-user.ts';
 import type { ProfileBody } from '../harness/sample-profiles.ts';
 import type { Json } from '../harness/socket-api.ts';
-import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
+import {
+  expectProblem,
+  expectProved,
+  extendTask,
+  receiptOf,
+  showTask,
+  startTask,
+  stopTask,
+} from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
@@ -49,14 +57,6 @@ afterAll(() => world?.close());
 
 const start = (task: string, profile: string, more: Json = {}) =>
   world.api('PUT', `/v1/tasks/${task}`, { profile, ...more });
-const extend = (task: string, duration: string) =>
-  world.api('POST', `/v1/tasks/${task}/extend`, { duration });
-const show = async (task: string): Promise<Json> => (await world.api('GET', `/v1/tasks/${task}`)).body;
-const receiptOf = (task: string): Promise<Json> =>
-  until(`the receipt of ${task}`, async () => {
-    const reply = await world.api('GET', `/v1/tasks/${task}/receipt`);
-    return reply.status === 200 && reply.body;
-  });
 const at = (time: string): number => Date.parse(time);
 describe('children', () => {
   const prod = { params: { env: 'prod' } };
@@ -74,7 +74,7 @@ describe('children', () => {
     expect([200, 202]).toContain(stopped.status);
     expect(world.taskDirs()).toEqual([]);
     for (const task of ['above', 'below', 'below-that']) {
-      const receipt = await receiptOf(task);
+      const receipt = await receiptOf(world, task);
       expect(receipt).toMatchObject({ task, outcome: 'completed' });
       expectProved(receipt, 1);
     }
@@ -85,7 +85,7 @@ describe('children', () => {
     await startParent('calm');
     await startTask(world, 'brief', 'child', childOf('calm'));
     await stopTask(world, 'brief');
-    expect(await show('calm')).toMatchObject({ state: 'active' });
+    expect(await showTask(world, 'calm')).toMatchObject({ state: 'active' });
     expect(await world.pgRoles()).toHaveLength(1);
     await stopTask(world, 'calm');
   });
@@ -125,7 +125,7 @@ describe('children', () => {
       const foreign = expectProblem(await start('d', 'child', childOf('alices')), 404, 'TASK_UNKNOWN');
       const missing = expectProblem(await start('d', 'child', childOf('nobody')), 404, 'TASK_UNKNOWN');
       expect(foreign.detail.replace('alices', 'nobody')).toBe(missing.detail);
-      expectProblem(await extend('alices', '1m'), 404, 'TASK_UNKNOWN');
+      expectProblem(await extendTask(world, 'alices', '1m'), 404, 'TASK_UNKNOWN');
       await alice.call(world.paths.socket, 'DELETE', `${path}?wait=30s`);
       await world.untilNothingLeft();
     });
@@ -135,10 +135,10 @@ describe('children', () => {
     const { deadline } = await startParent('ending', { duration: '5m' });
     const child = await startTask(world, 'x', 'extendable-child', { parent: 'ending', duration: '30m' });
     expect(Math.abs(at(child.deadline) - at(deadline))).toBeLessThan(50);
-    expect(Math.abs(at((await extend('x', '10m')).body.deadline) - at(deadline))).toBeLessThan(50);
-    const longer = (await extend('ending', '10m')).body.deadline;
-    expect(at((await extend('x', '5m')).body.deadline)).toBeGreaterThan(at(deadline) + 290_000);
-    expect(at((await extend('x', '5h')).body.deadline)).toBeLessThan(at(longer) + 50);
+    expect(Math.abs(at((await extendTask(world, 'x', '10m')).body.deadline) - at(deadline))).toBeLessThan(50);
+    const longer = (await extendTask(world, 'ending', '10m')).body.deadline;
+    expect(at((await extendTask(world, 'x', '5m')).body.deadline)).toBeGreaterThan(at(deadline) + 290_000);
+    expect(at((await extendTask(world, 'x', '5h')).body.deadline)).toBeLessThan(at(longer) + 50);
     await stopTask(world, 'ending');
     await world.untilNothingLeft();
   });
@@ -150,11 +150,11 @@ describe('children', () => {
     await startTask(world, 'left-behind', 'child', childOf('bound'));
     sleeper.kill('SIGKILL');
     await until('all files are gone within a second', () => world.taskDirs().length === 0, 1_000);
-    for (const task of ['bound', 'left-behind']) expect((await receiptOf(task)).outcome).toBe('lost');
+    for (const task of ['bound', 'left-behind']) expect((await receiptOf(world, task)).outcome).toBe('lost');
 
     await startTask(world, 'soon-over', 'parent', { params: { env: 'prod' }, duration: '2s' });
     await startTask(world, 'cut', 'child', childOf('soon-over'));
-    for (const task of ['soon-over', 'cut']) expect((await receiptOf(task)).outcome).toBe('expired');
+    for (const task of ['soon-over', 'cut']) expect((await receiptOf(world, task)).outcome).toBe('expired');
     await world.untilNothingLeft();
   });
 
@@ -162,17 +162,19 @@ describe('children', () => {
     await startParent('tree', { duration: '5m' });
     await startTask(world, 'branch', 'child', childOf('tree'));
     await startTask(world, 'leaf', 'grandchild', { parent: 'branch' });
-    const { deadline } = (await extend('tree', '10m')).body;
+    const { deadline } = (await extendTask(world, 'tree', '10m')).body;
     await world.agent.kill9();
     await world.agent.start();
     for (const task of ['tree', 'branch', 'leaf'])
-      expect(await show(task)).toMatchObject({ state: 'active' });
-    expect(Math.abs(at((await show('tree')).deadline) - at(deadline))).toBeLessThan(50);
-    expect(at((await extend('tree', '10m')).body.deadline)).toBeGreaterThan(at(deadline) + 590_000);
-    expect(await show('leaf')).toMatchObject({ parent: 'branch' });
+      expect(await showTask(world, task)).toMatchObject({ state: 'active' });
+    expect(Math.abs(at((await showTask(world, 'tree')).deadline) - at(deadline))).toBeLessThan(50);
+    expect(at((await extendTask(world, 'tree', '10m')).body.deadline)).toBeGreaterThan(
+      at(deadline) + 590_000,
+    );
+    expect(await showTask(world, 'leaf')).toMatchObject({ parent: 'branch' });
     await world.api('DELETE', '/v1/tasks/tree');
     expect(world.taskDirs()).toEqual([]);
-    for (const task of ['tree', 'branch', 'leaf']) expectProved(await receiptOf(task), 1);
+    for (const task of ['tree', 'branch', 'leaf']) expectProved(await receiptOf(world, task), 1);
     await world.untilNothingLeft();
   });
 
@@ -185,7 +187,7 @@ describe('children', () => {
     sleeper.kill('SIGKILL');
     await world.agent.start();
     expect(world.taskDirs()).toEqual([]);
-    for (const task of ['unseen', 'orphan']) expectProved(await receiptOf(task), 1);
+    for (const task of ['unseen', 'orphan']) expectProved(await receiptOf(world, task), 1);
     await world.untilNothingLeft();
   });
 });
@@ -199,7 +201,7 @@ test('abandon: a revocation that can never be proved ends on record, and the rec
   const pending = await world.api('DELETE', '/v1/tasks/living?wait=2s');
   expect(pending.status, pending.text).toBe(202);
   expect(pending.body).toMatchObject({ state: 'stopping', dir: null, reason: expect.any(Object) });
-  expectProblem(await extend('living', '1m'), 409, 'TASK_SPENT');
+  expectProblem(await extendTask(world, 'living', '1m'), 409, 'TASK_SPENT');
   expectProblem(await world.api('POST', '/v1/tasks/living/abandon', reason), 403, 'ADMIN_ONLY');
   expectProblem(await world.admin('POST', '/v1/tasks/living/abandon', {}), 400, 'SIGNAL_INVALID');
   expectProblem(await world.admin('POST', '/v1/tasks/nobody/abandon', reason), 404, 'TASK_UNKNOWN');
@@ -208,7 +210,7 @@ test('abandon: a revocation that can never be proved ends on record, and the rec
   const told = await world.cli(['abandon', 'living', '--reason', reason.reason], { env });
   expect(told, told.stderr).toMatchObject({ code: 0 });
   expect(told.stdout).toContain('not proved revoked');
-  const receipt = await receiptOf('living');
+  const receipt = await receiptOf(world, 'living');
   expect(receipt).toMatchObject({ outcome: 'completed', leases: [{ secret: 'db', proof: 'unproved' }] });
   // What can be ended is: the token is gone, and the agent asks no more.
   await until('the token is gone', async () => (await world.taskTokens()).length === 0);

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { bareEnvironment, TASKLEASE } from '../../src/dev/agent-process.ts';
 import { rotating } from '../harness/sample-profiles.ts';
-import type { Json } from '../harness/socket-api.ts';
-import { expectProved, startTask, stopTask } from '../harness/tasks.ts';
+import { expectProved, receiptOf, startTask, stopTask } from '../harness/tasks.ts';
 import { pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
@@ -27,11 +26,6 @@ afterEach(() => {
 });
 afterAll(() => world?.close());
 
-const receiptOf = (task: string): Promise<Json> =>
-  until(`the receipt of ${task}`, async () => {
-    const reply = await world.api('GET', `/v1/tasks/${task}/receipt`);
-    return reply.status === 200 && reply.body;
-  });
 /** A CMD that says "up", then "missing" whenever it cannot read its file, until SIGTERM. */
 const READER =
   'trap "exit 9" TERM; echo up; while :; do cat "$TASKLEASE_DIR/db.json" >/dev/null || echo missing; sleep 0.05; done';
@@ -61,7 +55,7 @@ test.each([
   expect(await world.file(task, 'db.json')).toBe(text);
   process.kill(run.pid, 'SIGTERM');
   expect(await run.ended).toMatchObject({ code: 9, stdout: 'up\n', stderr: '' });
-  const receipt = await receiptOf(task);
+  const receipt = await receiptOf(world, task);
   expect(receipt.outcome).toBe('completed');
   expectProved(receipt, 1);
   await world.untilNothingLeft();
@@ -76,7 +70,7 @@ test('its last word waits for an agent that is coming back', async () => {
   await pause(500);
   await world.agent.start();
   expect(await run.ended).toMatchObject({ code: 3, stderr: '' });
-  expect((await receiptOf('last-word')).leases).toMatchObject([{ proof: 'revoked' }]);
+  expect((await receiptOf(world, 'last-word')).leases).toMatchObject([{ proof: 'revoked' }]);
   await world.untilNothingLeft();
 });
 
@@ -144,7 +138,7 @@ test('a connection that held a task has 10 s to come back: by the same start, or
   expect(looking.status).toBe(200);
   expect((await world.api('GET', '/v1/tasks/gone')).body).toMatchObject({ state: 'active' });
 
-  const receipt = await receiptOf('gone');
+  const receipt = await receiptOf(world, 'gone');
   expect(receipt.outcome).toBe('lost');
   expectProved(receipt, 1);
   expect(Date.parse(receipt.closed_at) - startedAt).toBeGreaterThan(7_000);
@@ -154,7 +148,7 @@ test('a connection that held a task has 10 s to come back: by the same start, or
   ] as const) {
     expect((await world.api('GET', `/v1/tasks/${task}`)).body).toMatchObject({ state: 'active' });
     stream.close();
-    expect((await receiptOf(task)).outcome).toBe('lost');
+    expect((await receiptOf(world, task)).outcome).toBe('lost');
   }
   await world.untilNothingLeft();
 });
@@ -168,7 +162,7 @@ test('another body does not take a held task over', async () => {
   const again = await world.open('PUT', '/v1/tasks/mine', held);
   expect(again.status).toBe(200);
   again.close();
-  expect((await receiptOf('mine')).outcome).toBe('lost');
+  expect((await receiptOf(world, 'mine')).outcome).toBe('lost');
   await world.untilNothingLeft();
 });
 
@@ -207,7 +201,7 @@ if (process.getuid?.() === 0 && spawnSync('unshare', [...inNamespace, 'true']).s
     }
     await writeFile(sign, '');
     expect(await ended).toBe(3);
-    expect((await receiptOf('there')).outcome).toBe('completed');
+    expect((await receiptOf(world, 'there')).outcome).toBe('completed');
     await world.untilNothingLeft();
   });
 
@@ -218,7 +212,7 @@ if (process.getuid?.() === 0 && spawnSync('unshare', [...inNamespace, 'true']).s
     expect(await ended).toBe(125);
     expect(said.stderr).toContain('abandoned is lost: the agent did not come back within 10 s');
     await world.agent.start();
-    expect((await receiptOf('abandoned')).outcome).toBe('lost');
+    expect((await receiptOf(world, 'abandoned')).outcome).toBe('lost');
     await world.untilNothingLeft();
   });
 }

@@ -1,17 +1,10 @@
 // What the client commands print and answer, for every kind of reply of the agent.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, problem, receipt } from './fake-agent.ts';
+import { granted, json, problem, receipt } from './fake-agent.ts';
+import { agent, cli } from './with-agent.ts';
 
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const cli = (...args: string[]) =>
-  tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
 const stopping = { task: 't1', state: 'stopping', profile: 'report-read' };
 const refused = problem(404, 'TASK_UNKNOWN', 'there is no task t1', 'list your tasks with GET /v1/tasks');
 const told = 'tasklease: TASK_UNKNOWN there is no task t1\n  next: tasklease status lists your tasks\n';

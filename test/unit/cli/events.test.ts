@@ -1,17 +1,9 @@
 // What `tasklease events` prints of a stream, and how it ends.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { launch, tasklease } from './command-line.ts';
-import { FakeAgent, stream } from './fake-agent.ts';
-
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const cli = (...args: string[]) =>
-  tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
+import { expect, test } from 'vitest';
+import { launch } from './command-line.ts';
+import { stream } from './fake-agent.ts';
+import { agent, cli } from './with-agent.ts';
 
 const facts = [
   {

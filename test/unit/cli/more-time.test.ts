@@ -1,18 +1,10 @@
 // `tasklease extend` and `abandon`, and what start and status say of children, generations and troubles: every
 // reply of the agent, as a shell sees it.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, problem, receipt } from './fake-agent.ts';
-
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const cli = (...args: string[]) =>
-  tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
+import { granted, json, problem, receipt } from './fake-agent.ts';
+import { agent, cli } from './with-agent.ts';
 
 describe('extend', () => {
   test('asks for the duration and shows the deadline as it is then', async () => {

@@ -1,15 +1,10 @@
 // `tasklease run` while its agent is away, against a stand-in: a task bound to the process does not notice; one
 // bound to the connection has 10 s to hold it again, by the very same start.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { launch, node, tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, problem, receipt, stream } from './fake-agent.ts';
-
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
+import { granted, json, problem, receipt, stream } from './fake-agent.ts';
+import { agent } from './with-agent.ts';
 
 const runArgs = (...cmd: string[]) => [
   ...['run', '--socket', agent.socket, '--profile', 'report-read', '--task', 't1', '--parent', 'above', '--'],

@@ -1,27 +1,9 @@
 // `tasklease run` when CMD is not started: nothing is leased for what cannot run, and a start that fails is told.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tasklease } from './command-line.ts';
-import { FakeAgent, json, problem } from './fake-agent.ts';
-
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const runArgs = (...cmd: string[]) => [
-  'run',
-  '--socket',
-  agent.socket,
-  '--profile',
-  'report-read',
-  '--task',
-  't1',
-  '--',
-  ...cmd,
-];
-const run = (...cmd: string[]) => tasklease(runArgs(...cmd));
+import { json, problem } from './fake-agent.ts';
+import { agent, run } from './with-agent.ts';
 
 describe('nothing is leased', () => {
   test.each([

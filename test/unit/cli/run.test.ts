@@ -3,29 +3,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { launch, node, tasklease } from './command-line.ts';
-import { FakeAgent, granted, json, receipt } from './fake-agent.ts';
+import { describe, expect, test } from 'vitest';
+import { node, tasklease } from './command-line.ts';
+import { granted, json, receipt } from './fake-agent.ts';
+import { agent, launchRun, run, runArgs } from './with-agent.ts';
 
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const runArgs = (...cmd: string[]) => [
-  'run',
-  '--socket',
-  agent.socket,
-  '--profile',
-  'report-read',
-  '--task',
-  't1',
-  '--',
-  ...cmd,
-];
-const run = (...cmd: string[]) => tasklease(runArgs(...cmd));
-const launchRun = (...cmd: string[]) => launch(runArgs(...cmd));
 /** A CMD that says "up" and every signal it gets, and ends with `code` after TERM or INT. */
 const listener = (code = 0) => [
   node,

@@ -1,17 +1,9 @@
 // What a command says when its agent is not there, or when what is there is not an agent.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tasklease } from './command-line.ts';
-import { FakeAgent, json } from './fake-agent.ts';
-
-let agent: FakeAgent;
-beforeEach(async () => {
-  agent = await FakeAgent.listening();
-});
-afterEach(() => agent[Symbol.asyncDispose]());
-
-const cli = (...args: string[]) =>
-  tasklease(args, { TASKLEASE_SOCKET: agent.socket, TASKLEASE_ADMIN_SOCKET: agent.socket });
+import { json } from './fake-agent.ts';
+import { agent, cli } from './with-agent.ts';
 
 describe('the agent is not reachable: exit 3, the path, the reason and the next step', () => {
   test.each([
