@@ -30,9 +30,10 @@ export function judgeFiles(world: World, shown: ReadonlyMap<string, Shown>): voi
     const generation = current === undefined ? undefined : grant.generations.get(current.n);
     if (generation === undefined || generation.publishedAt === null || troubled) continue;
     // As Vault granted it; an early end by somebody's hand is learned by and by.
-    const ends = [...generation.leases.values()].map(({ id, endsAt }) => {
+    const ends = [...generation.leases.values()].map(({ id, endsAt: recorded }) => {
       const { leases, ended, tokens } = world.model;
       const gone = ended.get(id);
+      const endsAt = world.judge.heard.get(id) ?? recorded;
       // Ended early by hand, or its end is another since a restore: that cannot be known yet.
       if (!tokens.has(generation.accessor ?? '') || world.restoredAt !== null) return endsAt;
       return leases.get(id)?.endsAt ?? (gone?.cause === 'expired' ? gone.at : endsAt);

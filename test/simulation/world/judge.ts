@@ -42,6 +42,9 @@ export class Judge {
   readonly told = new Map<string, { readonly life: Life; readonly at: number }>();
   /** What `current` of each task shows. */
   readonly shown = new Map<string, Shown>();
+  /** Until when leases live as Vault told this agent last: without a durable journal that is on no record. */
+  readonly heard = new Map<string, number>();
+  readonly #askedAt = new WeakMap<readonly unknown[], number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -86,7 +89,13 @@ export class Judge {
 
   onVaultCall(life: Life, verb: string, args: readonly unknown[]): void {
     this.#world.say(`> ${verb} ${typeof args[1] === 'string' ? args[1] : ''}`);
+    this.#askedAt.set(args, this.#world.at);
     this.#requests.onCall(life, verb, args);
+  }
+
+  /** A renewal was answered: what it gave counts from when it was asked for. */
+  onRenewed(args: readonly unknown[], ttlMs: number): void {
+    this.heard.set(args[1] as string, (this.#askedAt.get(args) ?? 0) + ttlMs);
   }
 
   /** Vault answered 429 with a Retry-After. */
@@ -219,6 +228,7 @@ export class Judge {
     const world = this.#world;
     if (life.up || this.#downAt === 0) this.#downAt = world.at;
     this.#requests.onDeath();
+    this.heard.clear();
     for (const task of world.tasks.values()) {
       // What could not be put on record died with it: its callers have to ask again.
       if (world.ledger.byTask.get(task.id)?.stoppingAt === null) task.stoppedAt = null;

@@ -148,10 +148,11 @@ export class Life {
           world.judge.onVaultCall(this, verb, args);
           return world.hazards.blow('vault');
         },
-        onDone: (verb, _args, result) => {
+        onDone: (verb, args, result) => {
           if (process.dead) return;
           if (verb === 'renewSession' || verb === 'openSession') world.sessionHeardAt = world.at;
           if (verb === 'openSession') world.session = (result as SessionToken).accessor;
+          if (verb === 'renewLease') world.judge.onRenewed(args, (result as { ttlMs: number }).ttlMs);
           if (verb === 'createToken')
             world.judge.told.set((result as TaskToken).accessor, { life: this, at: world.at });
         },
