@@ -8,6 +8,7 @@ import { IDLE } from './grant.ts';
 import type { GrantId } from './ids.ts';
 import type { Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
+import { perhapsCut } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
 
 /** The grant after one more fact. `at` is the moment the fact was recorded, in terms of this boot's clock. */
@@ -107,12 +108,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     case 'files.withdrawn':
       return { ...grant, withdrawn: true };
     case 'deadline.moved':
-      return {
-        ...grant,
-        expiresAt: instantOf(fact.expires_at, at),
-        deadline: instantOf(fact.deadline, at),
-        latestDeadline: instantOf(fact.latest_deadline, at),
-      };
+      return moved(grant, fact, at);
     case 'grant.held':
       return { ...grant, held: true };
     case 'grant.adopted':
@@ -155,6 +151,23 @@ export function fold(entries: readonly Entry[]): Grant | null {
   let grant: Grant | null = null;
   for (const { grant: id, at, wallMs, fact } of entries) grant = apply(grant, id, fact, { at, wallMs });
   return grant;
+}
+
+function moved(grant: Grant, fact: Extract<Fact, { type: 'deadline.moved' }>, at: Moment): Grant {
+  const deadline = instantOf(fact.deadline, at);
+  const later = deadline > grant.deadline;
+  return {
+    ...grant,
+    expiresAt: instantOf(fact.expires_at, at),
+    deadline,
+    latestDeadline: instantOf(fact.latest_deadline, at),
+    generations: !later
+      ? grant.generations
+      : grant.generations.map((generation) => ({
+          ...generation,
+          leases: generation.leases.map((lease) => perhapsCut(lease, grant.deadline)),
+        })),
+  };
 }
 
 function degrade(grant: Grant, failing: 'renewal' | 'rotation', problem: ProblemBody): Grant {

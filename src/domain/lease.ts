@@ -96,6 +96,15 @@ export const incrementSeconds = (lease: Lease, deadline: Instant, now: Instant):
 export const needsCut = (lease: Lease, deadline: Instant): boolean =>
   lease.renewable && lease.id !== null && lease.endsAt !== null && lease.endsAt > deadline + 1000;
 
+/**
+ * What is known of a lease once its deadline is moved later: one that was to be cut may have been, by a request
+ * whose answer nobody heard. Until a renewal says otherwise it ends where it was to be cut.
+ */
+export const perhapsCut = (lease: Lease, deadline: Instant): Lease =>
+  lease.proof === null && needsCut(lease, deadline)
+    ? { ...lease, ttlMs: deadline - lease.renewedAt, endsAt: deadline }
+    : lease;
+
 /** Full jitter (0 to the cap), the cap doubling from 250 ms to 15 s. `attempt` counts from 1. */
 export function retryDelayMs(seed: string, attempt: number): number {
   const cap = Math.min(15_000, 250 * 2 ** Math.min(attempt - 1, 10));

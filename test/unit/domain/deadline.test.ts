@@ -6,6 +6,8 @@ import { decide } from '../../../src/domain/decide.ts';
 import { dueAt } from '../../../src/domain/due.ts';
 import type { Fact, IssuedLease } from '../../../src/domain/fact.ts';
 import type { Grant } from '../../../src/domain/grant.ts';
+import type { GrantEvent } from '../../../src/domain/grant-event.ts';
+import { renewAt } from '../../../src/domain/lease.ts';
 import {
   ALARM,
   adoptedWith,
@@ -31,6 +33,7 @@ import {
   leaseIssued,
   PLAN,
   time,
+  UNREACHABLE,
 } from './samples.ts';
 
 const LATEST_MS = 3_615_000;
@@ -91,6 +94,28 @@ describe('extension', () => {
     const done = after(longer, [400_010, renewedTo(275_000, 400_000)]);
     expect(dueAt(done)).toBe(instant(DEADLINE_MS + 60_000));
     expect(done).toMatchObject({ opened: 1, state: 'active' });
+  });
+
+  test('a lease whose cut to the old deadline nobody heard the answer of is not taken to live on', () => {
+    const cutting = after(extendable(LONG), [50, ALARM]);
+    const unheard: GrantEvent = {
+      type: 'renewed',
+      n: 1,
+      results: [{ id: ID, problem: UNREACHABLE, lost: false }],
+    };
+    const longer = after(cutting, [60, unheard], [70, extendRequested(600_000)]);
+    const taken = after(
+      cutting,
+      [60, extendRequested(600_000)],
+      [5000, adoptedWith({ latestMs: LATEST_MS })],
+    );
+    for (const grant of [longer, taken]) {
+      const [lease] = grant.generations[0]!.leases;
+      expect(lease!.endsAt).toBe(instant(DEADLINE_MS));
+      expect(renewAt(lease!, grant.deadline)!).toBeLessThan(instant(DEADLINE_MS * 0.66));
+    }
+    const { effects } = decide(taken, ALARM, at(DEADLINE_MS * 0.66));
+    expect(effects).toEqual([{ type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 810 }] }]);
   });
 
   test('a lease that no renewal prolongs is replaced once the deadline is past its end', () => {
