@@ -19,6 +19,8 @@ export interface ActorDeps {
 }
 
 const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+/** What a caller is refused has not happened, and must not happen later either. */
+const REFUSED_UNRECORDED: ReadonlySet<GrantEvent['type']> = new Set(['extendRequested', 'abandonRequested']);
 const BACKLOG_RETRY_MS = 1000;
 
 interface Letter {
@@ -131,6 +133,9 @@ export class GrantActor {
     const decision = decide(this.grant, event, now);
     const entries = this.#entries(decision, now);
     const problem = await this.#record(entries);
+    // Whatever else was due in this step rings by itself.
+    if (problem !== null && REFUSED_UNRECORDED.has(event.type)) return problem;
+    if (problem !== null) this.#owe(entries);
     this.grant = decision.next;
     if (problem === null) {
       this.#after(decision.effects, entries);
@@ -148,7 +153,7 @@ export class GrantActor {
     return problem;
   }
 
-  /** Null when all facts, old and new, are durable; else why not. They are kept and written later. */
+  /** Null when all facts, old and new, are durable; else why not. */
   async #record(entries: readonly Entry[]): Promise<Problem | null> {
     const all = [...this.#backlog, ...entries];
     if (all.length === 0) return null;
@@ -157,16 +162,15 @@ export class GrantActor {
       this.#backlog = [];
       return null;
     } catch (error) {
-      this.#backlog = all;
-      this.#retryBacklog();
       const problem = Problem.of(error);
       this.#deps.ports.telemetry.log('error', 'the journal cannot be written', { detail: problem.message });
       return problem;
     }
   }
 
-  /** Through the mailbox, so that facts keep their order. */
-  #retryBacklog(): void {
+  /** Written later: through the mailbox, so that facts keep their order. */
+  #owe(entries: readonly Entry[]): void {
+    this.#backlog = [...this.#backlog, ...entries];
     if (this.#retrying) return;
     this.#retrying = true;
     this.#deps.ports.clock.after(BACKLOG_RETRY_MS, () => {

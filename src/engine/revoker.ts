@@ -3,7 +3,7 @@
 
 import { type Grant, generationOf } from '../domain/grant.ts';
 import type { Effect, GrantEvent } from '../domain/grant-event.ts';
-import { retryDelayMs } from '../domain/lease.ts';
+import { retryDelay } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import { VaultFailure } from '../ports/vault.ts';
@@ -74,8 +74,9 @@ export class Revoker {
       try {
         await vault.revokeToken(await this.#session.token(), accessor);
         return { type: 'alarm' };
-      } catch {
-        await new Promise<void>((resolve) => clock.after(retryDelayMs(accessor, attempt), resolve));
+      } catch (error) {
+        const delay = retryDelay(accessor, understand(error, this.#session).problem, attempt);
+        await new Promise<void>((resolve) => clock.after(delay, resolve));
       }
     }
     telemetry.log('warn', 'the token of an abandoned revocation ends by its TTL or the leash');

@@ -24,7 +24,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'drop-backlog',
     file: 'src/engine/grant-actor.ts',
-    find: 'this.#backlog = all;',
+    find: 'this.#backlog = [...this.#backlog, ...entries];',
     replace: 'this.#backlog = [];',
     seed: 13,
   },
