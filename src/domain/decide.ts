@@ -60,7 +60,6 @@ function react(step: Step, event: GrantEvent): void {
     case 'tokenOpened': {
       const { n, accessor, session, endsAt } = event;
       step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });
-      if (event.orphaned === true) return raisingFailed(step, n, sessionOver());
       const wanted = isRaising(grant, n);
       step.pending({ raising: wanted ? 'secrets' : null });
       return wanted ? step.ask({ type: 'readSecrets', n }) : undefined;
@@ -192,11 +191,10 @@ function sessionEnded(step: Step, session: string, dead: boolean): void {
     else if (raising === null) want();
   }
   // Also for one that is being raised: when its files are there, another must follow. A token that is still on
-  // its way may hang under any session.
-  const newest = grant.generations.at(-1);
-  if (raising === null) return;
-  if (newest?.session === session && dead) step.pending({ orphaned: true });
-  if (newest?.session === session || (newest?.session === null && dead)) want();
+  // its way is not spent when its session has ended by then.
+  if (raising === null || grant.generations.at(-1)?.session !== session) return;
+  if (dead) step.pending({ orphaned: true });
+  want();
 }
 
 /** Files that waited for a withdrawal to end: written now, or never when the task stops. */

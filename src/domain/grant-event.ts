@@ -28,8 +28,6 @@ export type GrantEvent =
       readonly n: number;
       readonly accessor: string;
       readonly session: string;
-      /** The session was lost while the token was being made. */
-      readonly orphaned?: boolean;
       readonly endsAt: Instant;
     }
   /** `unknown`: the request may have been carried out; such a token is held by nobody and ends at its TTL. */

@@ -6,7 +6,7 @@ import { timed } from '../domain/ask.ts';
 import { tokenTtlSeconds } from '../domain/decide.ts';
 import { wholeSeconds } from '../domain/duration.ts';
 import type { IssuedLease } from '../domain/fact.ts';
-import { type Grant, works } from '../domain/grant.ts';
+import { type Grant, generationOf, works } from '../domain/grant.ts';
 import type { Effect, GrantEvent, LeaseRenewal } from '../domain/grant-event.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
@@ -16,6 +16,7 @@ import type { Bindings } from './bindings.ts';
 import { understand } from './failures.ts';
 import type { Ports } from './ports.ts';
 import { Revoker } from './revoker.ts';
+import { sessionLost } from './session-problems.ts';
 import type { VaultSession } from './vault-session.ts';
 
 /** What a grant carries between two effects and never on record. */
@@ -88,19 +89,8 @@ export class EffectRunner {
           ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
         },
       });
-      const opened = {
-        type: 'tokenOpened',
-        n,
-        accessor,
-        session: session.accessor,
-        endsAt: asked + ttlMs,
-      } as const;
-      if (!this.#session.holds(session.accessor)) {
-        token[Symbol.dispose]();
-        return { ...opened, orphaned: true };
-      }
       luggage.token = token;
-      return opened;
+      return { type: 'tokenOpened', n, accessor, session: session.accessor, endsAt: asked + ttlMs };
     } catch (error) {
       const { problem, kind } = understand(error, this.#session);
       return { type: 'tokenFailed', n, problem, unknown: kind === 'unknown' };
@@ -110,6 +100,12 @@ export class EffectRunner {
   async #readSecrets(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
     const token = luggage.token!;
     const asked = this.#ports.clock.now();
+    // Lost while the token was made or put on record: the grant was told before it knew that this one is under it.
+    if (!this.#session.holds(generationOf(grant, n)?.session ?? '')) {
+      luggage.token = null;
+      token[Symbol.dispose]();
+      return { type: 'secretsRead', n, askedAt: asked.at, leases: [], lost: [], problem: sessionLost() };
+    }
     const asks = grant.plan.asks.map((ask) => timed(ask, grant.deadline - asked.at));
     const replies = await Promise.allSettled(asks.map((ask) => this.#ports.vault.readSecret(token, ask)));
     luggage.token = null;

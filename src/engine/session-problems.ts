@@ -7,7 +7,7 @@ export const notLoggedIn = (): Problem =>
     hint: 'look at /v1/health?ready for the reason',
   });
 
-export const sessionLost = (cause: unknown): Problem =>
+export const sessionLost = (cause?: unknown): Problem =>
   new Problem('VAULT_UNREACHABLE', 'the Vault session of the agent was lost', {
     hint: 'the agent logs in again; try again in a moment',
     cause,

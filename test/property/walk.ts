@@ -6,7 +6,7 @@ import { decide, open } from '../../src/domain/decide.ts';
 import { dueAt } from '../../src/domain/due.ts';
 import type { Entry, Fact } from '../../src/domain/fact.ts';
 import type { Grant } from '../../src/domain/grant.ts';
-import { current, works } from '../../src/domain/grant.ts';
+import { current, generationOf, works } from '../../src/domain/grant.ts';
 import type { Effect, GrantEvent } from '../../src/domain/grant-event.ts';
 import { fold } from '../../src/domain/grant-fold.ts';
 import type { Moment } from '../../src/domain/instant.ts';
@@ -37,6 +37,7 @@ export interface Seen {
 
 /** Effects that must not run before their facts are durable. */
 const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+const REFUSED_UNRECORDED: ReadonlySet<GrantEvent['type']> = new Set(['extendRequested', 'abandonRequested']);
 const LATEST_MS = DEADLINE_MS + 300_000;
 
 export class Walk {
@@ -47,7 +48,7 @@ export class Walk {
   /** Facts that could not be written yet: gone after a crash. */
   readonly backlog: Entry[] = [];
   /** Effects asked for and not answered. */
-  readonly open: (Asked & { readonly session: string })[] = [];
+  readonly open: (Asked & { readonly session: string; readonly unspent: boolean })[] = [];
   readonly seen: Seen[] = [];
   readonly disk = new Disk();
   readonly draw: Draw;
@@ -142,7 +143,10 @@ export class Walk {
     const [asked] = this.open.splice(Math.floor(this.draw() * this.open.length), 1);
     if (asked === undefined) return;
     if (!well) this.ms += Math.floor(this.draw() ** 2 * 2000);
-    const event = this.#answers.to(asked.effect, this.grant, asked.session, this.now, well);
+    const { effect, session } = asked;
+    const event = asked.unspent
+      ? unspent(effect as Extract<Effect, { type: 'readSecrets' }>, this.now)
+      : this.#answers.to(effect, this.grant, session, this.now, well);
     if (!event.type.endsWith('Failed')) this.disk.carryOut(asked);
     this.send(event);
   }
@@ -162,8 +166,13 @@ export class Walk {
   send(event: GrantEvent): void {
     const before = this.grant;
     const { next, facts, effects: asked } = decide(before, event, this.now);
-    this.grant = next;
     const durable = this.#record(facts);
+    // As the engine does it: what its caller is refused has not happened.
+    if (!durable && REFUSED_UNRECORDED.has(event.type)) {
+      this.backlog.splice(this.backlog.length - facts.length);
+      return;
+    }
+    this.grant = next;
     // As the engine does it: without the facts on record, nothing is issued; ending goes on.
     const effects = durable ? asked : asked.filter(({ type }) => !ISSUING.has(type));
     this.#ask(effects);
@@ -180,10 +189,7 @@ export class Walk {
   }
 
   #newSession(): void {
-    const session = this.#endSession();
-    // A token that is on its way may hang under it: only a session that is dead already is told of then.
-    const dead = this.grant.pending.raising === 'token' || this.draw() < 0.5;
-    this.send({ type: 'sessionEnded', session, dead });
+    this.send({ type: 'sessionEnded', session: this.#endSession(), dead: this.draw() < 0.5 });
   }
 
   #endSession(): string {
@@ -195,7 +201,9 @@ export class Walk {
 
   #ask(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      const asked = { effect, done: false, session: this.session };
+      const unspent =
+        effect.type === 'readSecrets' && this.ended.has(generationOf(this.grant, effect.n)!.session!);
+      const asked = { effect, done: false, session: this.session, unspent };
       // Some things take place long before their answer is heard.
       if (this.draw() < 0.3 && effect.type.startsWith('erase')) this.disk.carryOut(asked);
       this.open.push(asked);
@@ -214,3 +222,13 @@ export class Walk {
     return true;
   }
 }
+
+/** A token whose session ended before it could be spent. */
+const unspent = ({ n }: Extract<Effect, { type: 'readSecrets' }>, { at: askedAt }: Moment): GrantEvent => ({
+  type: 'secretsRead',
+  n,
+  askedAt,
+  leases: [],
+  lost: [],
+  problem: UNREACHABLE,
+});

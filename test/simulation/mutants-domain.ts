@@ -6,9 +6,9 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'forget-the-late-token',
     file: 'src/domain/decide.ts',
-    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });\n      if (event.orphaned",
+    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });",
     replace:
-      "if (isRaising(grant, n)) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });\n      if (event.orphaned",
+      "if (isRaising(grant, n)) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });",
     seed: 6,
   },
   {

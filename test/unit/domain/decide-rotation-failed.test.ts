@@ -3,7 +3,6 @@
 
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../../src/domain/decide.ts';
-import type { GrantEvent } from '../../../src/domain/grant-event.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import {
   ALARM,
@@ -36,15 +35,6 @@ const lost = [{ secret: 'db', path: 'database/creds/report' }];
 
 describe('a rotation that fails, row by row', () => {
   checkRows([
-    {
-      when: 'rotating · tokenOpened under a session that was lost meanwhile: recorded, ended, tried again',
-      grant: raisingToken,
-      event: { ...tokenOpenedOf(2), orphaned: true } as GrantEvent,
-      ms,
-      state: 'degraded',
-      facts: ['token.opened', 'generation.retiring'],
-      effects: ['eraseGeneration'],
-    },
     {
       when: 'rotating · tokenFailed: degraded, nothing of it is left',
       grant: raisingToken,

@@ -224,6 +224,11 @@ describe('a dead credential, row by row', () => {
     expect(under.pending).toMatchObject({ staleAt: null, wanted: null });
   });
 
+  test('another session ends while the token is on its way: nothing else is wanted than what is raised', () => {
+    const raising = after(active(), [1000, sessionEnded(true)], [1010, sessionEnded(true, 'another')]);
+    expect(raising.pending).toMatchObject({ raising: 'token', wanted: null });
+  });
+
   test('the session above the superseded one ends: the one in use is left alone', () => {
     const grant = after(
       active(leaseIssued({ renewable: false })),

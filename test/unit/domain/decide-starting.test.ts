@@ -3,7 +3,6 @@
 
 import { describe, expect, test } from 'vitest';
 import { open, tokenTtlSeconds } from '../../../src/domain/decide.ts';
-import type { GrantEvent } from '../../../src/domain/grant-event.ts';
 import { ALARM, checkRows, tokenFailed, unrecorded } from './rows.ts';
 import {
   ACCEPTED,
@@ -34,14 +33,6 @@ describe('a start, row by row', () => {
       state: 'starting',
       facts: ['token.opened'],
       effects: ['readSecrets'],
-    },
-    {
-      when: 'starting · tokenOpened under a session that was lost meanwhile: recorded, never spent',
-      grant: accepted,
-      event: { ...tokenOpened, orphaned: true } as GrantEvent,
-      state: 'stopping',
-      facts: ['token.opened', 'grant.refused'],
-      effects: ['erase'],
     },
     {
       when: 'starting · tokenFailed, refused: nothing was made',
