@@ -73,6 +73,8 @@ async function judge(
   const inUse = current(grant);
   if (ports.journal.damaged !== null) return retire('the journal is damaged');
   if (!works(grant) || inUse === null) return retire('the agent was restarted while it started or stopped');
+  // Its deadline would be the wall clock's word, and its process is gone or another.
+  if (!ports.journal.ofThisBoot(grant.id)) return retire('the machine was restarted');
   if (deadline <= ports.clock.now().at) return retire('its deadline passed while no agent ran');
   const sessionEndsAt = session.endOf(inUse.session ?? '');
   if (sessionEndsAt !== null && sessionEndsAt <= ports.clock.now().at) {

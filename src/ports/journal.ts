@@ -31,6 +31,8 @@ export interface Journal {
   append(entries: readonly Entry[]): Promise<void>;
   /** Entries of every grant that is not closed, in order, with their instants on this boot's clock. */
   openGrants(now: Moment): ReadonlyMap<GrantId, readonly Entry[]>;
+  /** Whether this open grant was accepted since the machine came up: what an older one ran in is gone. */
+  ofThisBoot(grant: GrantId): boolean;
   /** The newest closed grant of a task id. */
   tombstone(task: TaskId): Tombstone | null;
   /** The number of the newest life of this task id, 0 for none: the next grant takes the next. */

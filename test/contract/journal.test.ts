@@ -113,6 +113,17 @@ describe.each(subjects)('journal, %s', (_name, open) => {
     expect(line).toEqual({ ...accept(A, 1, 0), at: -55_000 });
   });
 
+  test('a grant is of the boot in which it was accepted, whatever was recorded of it since', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(A)]);
+    expect(journal.ofThisBoot(grantId(A, 1))).toBe(true);
+    const next = reopen('boot-2');
+    await next.append([published(A), accept(B)]);
+    expect(next.ofThisBoot(grantId(A, 1))).toBe(false);
+    expect(next.ofThisBoot(grantId(B, 1))).toBe(true);
+    expect(reopen('boot-2').ofThisBoot(grantId(A, 1))).toBe(false);
+  });
+
   test('after another boot with the wall clock set back, nothing on record is younger than now', async () => {
     const { journal, reopen } = open();
     await journal.append([accept(A, 1, 0)]);

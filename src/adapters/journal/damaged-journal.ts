@@ -39,6 +39,7 @@ export function damagedJournal(path: string, bootId: string, damaged: Problem): 
       }
       return open;
     },
+    ofThisBoot: () => false,
     tombstone: refuse,
     lives: refuse,
     forget() {},

@@ -49,6 +49,7 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
   const countLives = db.prepare(
     "SELECT COALESCE(MAX(CAST(SUBSTR(grant_id, INSTR(grant_id, '#') + 1) AS INTEGER)), 0) AS n FROM grants WHERE task = ?",
   );
+  const selectBoot = db.prepare('SELECT boot FROM entries WHERE grant_id = ? ORDER BY seq LIMIT 1');
   const countStarts = db.prepare('SELECT COUNT(*) AS n FROM grants WHERE accepted_wall_ms >= ?');
   const noteSession = db.prepare(
     'INSERT OR REPLACE INTO sessions (accessor, ends_at_wall_ms, boot, ends_at) VALUES (?, ?, ?, ?)',
@@ -138,6 +139,7 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
       });
       return open;
     },
+    ofThisBoot: (grant) => attempt(() => selectBoot.get(grant)?.boot === bootId),
     tombstone: (task) =>
       attempt(() => {
         const row = selectClosed.get(task);

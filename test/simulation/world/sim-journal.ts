@@ -110,6 +110,10 @@ export class SimJournal implements Journal {
     return Map.groupBy(entries, ({ grant }) => grant);
   }
 
+  ofThisBoot(grant: GrantId): boolean {
+    return this.#disk.lines.find((line) => line.grant === grant)?.boot === this.#boot;
+  }
+
   tombstone(task: TaskId): Tombstone | null {
     if (this.damaged !== null) throw this.damaged;
     const life = this.#disk.lives.findLast(

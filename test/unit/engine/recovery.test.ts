@@ -137,6 +137,14 @@ describe('a task of an earlier agent is ended', () => {
     ],
     ['its file was removed', ({ files }) => files.erase(taskId(TASK)), {}, 'its files are not as they were'],
     [
+      'the machine was restarted',
+      (house) => {
+        house.boot = 'boot-2';
+      },
+      {},
+      'the machine was restarted',
+    ],
+    [
       'its profile does not allow its uid any more',
       () => {},
       { allow: { uids: [1], gids: [] } },
@@ -202,6 +210,22 @@ describe('a task of an earlier agent is ended', () => {
     expect(stateOf(agent)).toMatchObject({ state: 'active', files: ['db.json'] });
     await house.clock.advance(10_000);
     expect(house.vault.model.leases.size).toBe(1);
+  });
+
+  test('where the machine was restarted, also when its files had been withdrawn: all that it ran in is gone', async () => {
+    const house = new House();
+    const first = await house.agent([work({ secrets: SHORT })]);
+    await house.start(first, TASK);
+    house.vault.fault = () => 'unreachable';
+    await house.clock.advance(62_000);
+    house.kill();
+    house.boot = 'boot-2';
+    house.clock.jumpWall(-30_000);
+    house.vault.fault = () => null;
+    const agent = await house.agent([work({ secrets: SHORT })]);
+    await house.clock.advance(30_000);
+    expect(stateOf(agent)).toMatchObject({ state: 'closed', outcome: 'failed' });
+    expect(house.facts(TASK)).not.toContain('grant.adopted');
   });
 
   test('where it had only started: nothing of it is left, and its id may be used again', async () => {
