@@ -241,7 +241,11 @@ export class Callers {
       task.unsure = true;
       await life.agent.hold(task.id, task.caller);
       task.unsure = false;
-      if (!life.process.dead) task.connection = { open: true, closedAt: 0, deliberate: false };
+      if (life.process.dead) return;
+      // As the server does it: a task that is ending is watched, not held (server/event-routes.ts).
+      const view = life.agent.list(task.caller).find(({ task: id }) => id === task.id);
+      if (view?.state !== 'active' && view?.state !== 'degraded') return;
+      task.connection = { open: true, closedAt: 0, deliberate: false };
     });
   }
 

@@ -70,6 +70,8 @@ function judgeHardEnd(world: World, grant: LedgerGrant, id: string, accessor: st
   if (world.at <= end || world.calm.since(world.at, ['vault']) >= end - travelled - GRANULARITY_MS - 30_000)
     return;
   if (world.revived.size > 0) return;
+  // Its engine was down when Vault was to end it: from then on Vault's own patience counts, not the deadline.
+  if ((world.model.leases.get(id)?.attempts ?? 0) > 0) return;
   world.blame(`${id} of ${grant.id} lives ${world.at - grant.latestDeadline} ms after its last deadline`);
 }
 
