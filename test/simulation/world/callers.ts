@@ -51,7 +51,6 @@ export class Callers {
       connection: bound === 'connection' ? { open: false, closedAt: 0, deliberate: false } : null,
       parent: parent?.id ?? null,
       started: false,
-      startTriedAt: null,
       stoppedAt: null,
       stopTried: false,
       left: false,
@@ -68,7 +67,6 @@ export class Callers {
     const world = this.#world;
     const life = world.up;
     if (life === null) return;
-    task.startTriedAt ??= world.at;
     world.say(`start ${task.id} ${task.signal.profile} ${task.signal.durationMs}ms ${bindOf(task)}`);
     const done = world.judge.expect(
       life,

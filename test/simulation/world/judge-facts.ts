@@ -11,13 +11,13 @@ const NATURAL_MS = 8000;
 /** A task ends with its last lease when that ends this close to its deadline. */
 const LAST_MS = 2100;
 
-export function judgeFacts(world: World, { grant: id, fact }: Entry): void {
+export function judgeFacts(world: World, { grant: id, fact, at: decidedAt }: Entry): void {
   const grant = world.ledger.grants.get(id);
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
   switch (fact.type) {
     case 'grant.accepted':
       if (world.life?.drained === true) world.blame(`${grant.task} is accepted although the agent drains`);
-      return judgeChild(world, grant);
+      return judgeChild(world, grant, decidedAt + world.bootOffset);
     case 'leases.known':
       return judgeProofs(world, grant, fact.n, fact.gone);
     case 'generation.proved':
@@ -59,12 +59,11 @@ function judgeClosed(world: World, grant: LedgerGrant): void {
 }
 
 /** A child is one of those that its parent's profile lists, and never lives longer. */
-function judgeChild(world: World, grant: LedgerGrant): void {
+function judgeChild(world: World, grant: LedgerGrant, decidedAt: number): void {
   if (grant.parent === null) return;
   const parent = world.ledger.byTask.get(grant.parent);
-  const asked = world.tasks.get(grant.task)?.startTriedAt ?? world.at;
-  // A parent that stops while this start is on its way to the journal takes the child along at once.
-  if (parent === undefined || (parent.stoppingAt !== null && parent.stoppingAt < asked)) {
+  // While its start was on its way to the disk its parent may have stopped: then it is stopped too.
+  if (parent === undefined || (parent.stoppingAt !== null && parent.stoppingAt < decidedAt)) {
     return world.blame(`${grant.task} is the child of ${grant.parent}, which does not live`);
   }
   const outlives = grant.deadline > parent.deadline + 5 || grant.latestDeadline > parent.latestDeadline + 5;
@@ -167,7 +166,9 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const { life } = world;
   const gap = life === null ? 0 : life.startedAt - life.heardBefore;
   if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
-  if (grant.withdrawn && orphan(world, grant)) return;
+  // On record or not: between a withdrawal and its record an agent may die too.
+  const withdrawn = grant.withdrawn || !world.judge.shown.has(grant.task);
+  if (withdrawn && orphan(world, grant)) return;
   // Another boot, or no profile any more, at a restart.
   const unprofiled = world.profiles.get(grant.profile)?.at(-1)?.profile === null;
   if (orphan(world, grant) && (world.powerCutAt !== null || unprofiled)) return;

@@ -93,9 +93,14 @@ export class Judge {
     this.#requests.onCall(life, verb, args);
   }
 
-  /** A renewal was answered: what it gave counts from when it was asked for. */
+  /** When a call was made: what its answer gives counts from then. */
+  askedAt(args: readonly unknown[]): number {
+    return this.#askedAt.get(args) ?? 0;
+  }
+
+  /** A renewal was answered. An end that is over by then was not known before. */
   onRenewed(args: readonly unknown[], ttlMs: number): void {
-    this.heard.set(args[1] as string, (this.#askedAt.get(args) ?? 0) + ttlMs);
+    this.heard.set(args[1] as string, Math.max(this.askedAt(args) + ttlMs, this.#world.at));
   }
 
   /** Vault answered 429 with a Retry-After. */
@@ -231,8 +236,11 @@ export class Judge {
     this.heard.clear();
     for (const task of world.tasks.values()) {
       // What could not be put on record died with it: its callers have to ask again.
-      if (world.ledger.byTask.get(task.id)?.stoppingAt === null) task.stoppedAt = null;
-      if (task.connection?.open === true)
+      const unrecorded = world.ledger.byTask.get(task.id)?.stoppingAt === null;
+      if (unrecorded) task.stoppedAt = null;
+      const { connection } = task;
+      // A close that is on no record looks to the next agent like one that may come back.
+      if (connection?.open === true || (unrecorded && connection?.deliberate === true))
         task.connection = { open: false, closedAt: world.at, deliberate: false };
     }
   }

@@ -150,7 +150,9 @@ export class Life {
         },
         onDone: (verb, args, result) => {
           if (process.dead) return;
-          if (verb === 'renewSession' || verb === 'openSession') world.sessionHeardAt = world.at;
+          // As the engine counts: from the question, not from the answer.
+          if (verb === 'renewSession' || verb === 'openSession')
+            world.sessionHeardAt = Math.max(world.sessionHeardAt, world.judge.askedAt(args));
           if (verb === 'openSession') world.session = (result as SessionToken).accessor;
           if (verb === 'renewLease') world.judge.onRenewed(args, (result as { ttlMs: number }).ttlMs);
           if (verb === 'createToken')

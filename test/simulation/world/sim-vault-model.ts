@@ -34,6 +34,8 @@ export interface SimLease {
   readonly renewable: boolean;
   readonly maxEndsAt: number;
   endsAt: number;
+  /** Why it is to end, once that is so. */
+  cause: EndCause | null;
   /** Attempts of Vault itself to revoke it; after six it is irrevocable. */
   attempts: number;
   retryAt: number;
@@ -145,6 +147,7 @@ export class SimVaultModel {
       renewable: secret.engine === 'database',
       endsAt: this.now + Math.min(secret.ttlMs, secret.maxTtlMs),
       maxEndsAt: this.now + secret.maxTtlMs,
+      cause: null,
       attempts: 0,
       retryAt: 0,
     };
@@ -218,7 +221,8 @@ export class SimVaultModel {
 
   /** Vault's own attempt, with its own patience (vault/expiration.go: six tries, doubling from 10 s). */
   #endByItself(lease: SimLease, cause: EndCause = 'expired'): void {
-    if (this.endLease(lease.id, cause)) return;
+    lease.cause ??= cause;
+    if (this.endLease(lease.id, lease.cause)) return;
     lease.attempts += 1;
     const spread = 0.5 + unitHash(`${lease.id}/${lease.attempts}`);
     lease.retryAt =

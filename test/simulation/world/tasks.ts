@@ -15,8 +15,6 @@ export interface SimTask {
   readonly parent: string | null;
   /** A start was answered with success. */
   started: boolean;
-  /** When it was first asked for; world time. */
-  startTriedAt: number | null;
   /** World times; null while it has not happened. */
   stoppedAt: number | null;
   /** A stop that its agent did not live to answer counts as tried only. */
