@@ -242,8 +242,10 @@ export class Callers {
       if (life.process.dead) return;
       // As the server does it: a task that is ending is watched, not held (server/event-routes.ts).
       const view = life.agent.list(task.caller).find(({ task: id }) => id === task.id);
-      if (view?.state !== 'active' && view?.state !== 'degraded') return;
-      task.connection = { open: true, closedAt: 0, deliberate: false };
+      const holds = view !== undefined && view.state !== 'stopping' && view.state !== 'closed';
+      if (holds) task.connection = { open: true, closedAt: 0, deliberate: false };
+      else if (task.connection !== null)
+        task.connection = { open: false, closedAt: this.#world.at, deliberate: false };
     });
   }
 

@@ -161,10 +161,11 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const { at, weather } = world;
   // A start that was under way when its agent died is undone.
   if (grant.activeAt === null && world.life !== null && grant.life < world.life.n) return;
-  // No agent heard of the session for long, or the files were withdrawn when the last one died.
-  if (at - world.sessionHeardAt > 0.7 * weather.leashMs) return;
+  // No agent heard of a session for long, or the files were withdrawn when the last one died.
+  if (at - Math.max(0, ...world.sessionsHeard.values()) > 0.7 * weather.leashMs) return;
+  const inUse = [...grant.generations.values()].findLast(({ publishedAt }) => publishedAt !== null);
   const { life } = world;
-  const gap = life === null ? 0 : life.startedAt - life.heardBefore;
+  const gap = life === null ? 0 : life.startedAt - (life.heardBefore.get(inUse?.session ?? '') ?? 0);
   if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
   // On record or not: between a withdrawal and its record an agent may die too.
   const withdrawn = grant.withdrawn || !world.judge.shown.has(grant.task);

@@ -93,14 +93,14 @@ export class Judge {
     this.#requests.onCall(life, verb, args);
   }
 
-  /** When a call was made: what its answer gives counts from then. */
-  askedAt(args: readonly unknown[]): number {
-    return this.#askedAt.get(args) ?? 0;
+  /** A renewal was answered: its end counts from the question. One that is over by then was not known before. */
+  onRenewed(args: readonly unknown[], ttlMs: number): void {
+    this.heard.set(args[1] as string, Math.max((this.#askedAt.get(args) ?? 0) + ttlMs, this.#world.at));
   }
 
-  /** A renewal was answered. An end that is over by then was not known before. */
-  onRenewed(args: readonly unknown[], ttlMs: number): void {
-    this.heard.set(args[1] as string, Math.max(this.askedAt(args) + ttlMs, this.#world.at));
+  /** A session was made or renewed, which counts from the question too. */
+  onSession(args: readonly unknown[], accessor: string): void {
+    this.#world.sessionsHeard.set(accessor, this.#askedAt.get(args) ?? 0);
   }
 
   /** Vault answered 429 with a Retry-After. */
@@ -186,9 +186,10 @@ export class Judge {
 
   /** The session is gone, or so near its end that its holder may take it for lost. */
   #ending(session: string | null): boolean {
-    const { model, sessionHeardAt, weather, at } = this.#world;
+    const { model, sessionsHeard, weather, at } = this.#world;
+    const heardAt = sessionsHeard.get(session ?? '') ?? 0;
     const token = model.tokens.get(session ?? '');
-    if (at - sessionHeardAt > 0.7 * weather.leashMs || session !== this.#world.session) return true;
+    if (at - heardAt > 0.7 * weather.leashMs || session !== this.#world.session) return true;
     return token === undefined || token.endsAt < this.#world.at + 2000;
   }
 

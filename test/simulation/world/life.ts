@@ -4,6 +4,7 @@
 import type { Entry } from '../../../src/domain/fact.ts';
 import type { TaskId } from '../../../src/domain/ids.ts';
 import type { Profile } from '../../../src/domain/profile.ts';
+import type { Secret } from '../../../src/domain/secret.ts';
 import { Agent } from '../../../src/engine/agent.ts';
 import { observe } from '../../../src/engine/observe.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
@@ -30,8 +31,8 @@ export class Life {
   /** Since when callers may come. World time. */
   upSince = 0;
   readonly startedAt: number;
-  /** When the agent before it last heard that its session lives. */
-  readonly heardBefore: number;
+  /** What agents before it heard of their sessions. */
+  readonly heardBefore: ReadonlyMap<string, number>;
   /** It was told to end, and by which rule. */
   leaving: 'revoke' | 'keep' | null = null;
   draining = false;
@@ -45,7 +46,7 @@ export class Life {
     this.n = n;
     this.#world = world;
     this.startedAt = world.at;
-    this.heardBefore = world.sessionHeardAt;
+    this.heardBefore = new Map(world.sessionsHeard);
     this.process = new SimProcess(world.clock, world.bootOffset, () => this.#died());
     this.vault = world.connect(() => !this.process.dead);
     this.#ports = this.#open();
@@ -150,10 +151,11 @@ export class Life {
         },
         onDone: (verb, args, result) => {
           if (process.dead) return;
-          // As the engine counts: from the question, not from the answer.
-          if (verb === 'renewSession' || verb === 'openSession')
-            world.sessionHeardAt = Math.max(world.sessionHeardAt, world.judge.askedAt(args));
-          if (verb === 'openSession') world.session = (result as SessionToken).accessor;
+          if (verb === 'renewSession') world.judge.onSession(args, sessionOf(world, args[0] as Secret));
+          if (verb === 'openSession') {
+            world.session = (result as SessionToken).accessor;
+            world.judge.onSession(args, world.session);
+          }
           if (verb === 'renewLease') world.judge.onRenewed(args, (result as { ttlMs: number }).ttlMs);
           if (verb === 'createToken')
             world.judge.told.set((result as TaskToken).accessor, { life: this, at: world.at });
@@ -217,3 +219,6 @@ export class Life {
     };
   }
 }
+
+const sessionOf = ({ model }: World, session: Secret): string =>
+  model.tokenOf(Buffer.from(session.reveal()).toString())?.accessor ?? '';

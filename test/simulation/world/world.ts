@@ -57,8 +57,8 @@ export class World {
   /** Tokens that a restored snapshot brought back to life. */
   readonly revived = new Set<string>();
   restoredAt: number | null = null;
-  /** When an agent last heard that its session lives. */
-  sessionHeardAt = 0;
+  /** When an agent last asked for the end of a session that it heard of since, by the session's accessor. */
+  readonly sessionsHeard = new Map<string, number>();
   sessionClosedAt = 0;
   /** Accessor of the session that an agent logged in to last. */
   session: string | null = null;
