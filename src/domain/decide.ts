@@ -42,7 +42,8 @@ export function decide(grant: Grant, event: GrantEvent, now: Moment): Decision {
   if (grant.state !== 'closed') {
     // What is over is over before anything else is looked at: an answer that comes then is a late one.
     if (works(grant)) endIfOver(step);
-    react(step, event);
+    // Given up is only what could be seen stopping.
+    if (event.type !== 'abandonRequested' || grant.state === 'stopping') react(step, event);
     goOn(step);
   }
   return step.decision();
@@ -107,7 +108,7 @@ function react(step: Step, event: GrantEvent): void {
     case 'extendRequested':
       return works(grant) ? extend(step, event.byMs, event.notAfter) : undefined;
     case 'abandonRequested':
-      return grant.state === 'stopping' ? retire.abandon(step, event.reason, event.uid) : undefined;
+      return retire.abandon(step, event.reason, event.uid);
     case 'held':
       step.pending({ reconnectBy: null });
       return grant.held || holdsItself(grant) ? undefined : step.record({ type: 'grant.held' });

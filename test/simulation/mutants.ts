@@ -95,7 +95,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     file: 'src/engine/bindings.ts',
     find: "this.#liveness.watch(bind, null, gone, bound ?? '')",
     replace: 'this.#liveness.watch(bind, null, gone)',
-    seed: 1168,
+    seed: 1719,
   },
   {
     name: 'renew-after-stop',

@@ -14,6 +14,7 @@ import {
   erased,
   erasing,
   extendRequested,
+  KV,
   NARROWER,
   planChanged,
   ROTATE_MS,
@@ -25,7 +26,17 @@ import {
   sessionEnded,
   withdrawn,
 } from './rows.ts';
-import { accepted, active, activeAs, after, at, checked, publishing, stopRequested } from './samples.ts';
+import {
+  accepted,
+  active,
+  activeAs,
+  after,
+  at,
+  checked,
+  DEADLINE_MS,
+  publishing,
+  stopRequested,
+} from './samples.ts';
 
 const ms = ROTATE_MS;
 const LATER = { latest_deadline: new Date(Date.parse('2026-11-22T11:00:15.000Z')).toISOString() };
@@ -127,6 +138,15 @@ describe('news, row by row', () => {
     row('closed · extend: nothing', closed, extendRequested(60_000), 10, 'closed'),
 
     row('active · abandon: only a revocation can be given up', active, abandonRequested, 10, 'active'),
+    row(
+      'active, past its deadline · abandon: it stops, and nothing is given up',
+      () => active(KV),
+      abandonRequested,
+      DEADLINE_MS,
+      'stopping',
+      ['grant.stopping'],
+      ['erase'],
+    ),
     row('starting · abandon: nothing', accepted, abandonRequested, 10, 'starting'),
     row(
       'stopping · abandon: on record, closed unproved, the token let go',
