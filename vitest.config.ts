@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // What waits for minutes: npm run test:chaos.
+    exclude: [...configDefaults.exclude, 'test/long/**'],
     // test:quick starts no server, so it must not wait for a Vault to be built.
     globalSetup: process.env.npm_lifecycle_event === 'test:quick' ? [] : ['test/harness/global-setup.ts'],
     reporters: ['default', './test/harness/tally-reporter.ts'],

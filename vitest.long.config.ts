@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import base from './vitest.config.ts';
 
 // All chaos scenarios and every crash point; `npm test` runs the most telling of them (test/harness/long.ts).
@@ -6,7 +6,8 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['test/chaos/**/*.test.ts', 'test/crash/**/*.test.ts'],
+    include: ['test/chaos/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/long/**/*.test.ts'],
+    exclude: configDefaults.exclude,
     env: { TASKLEASE_LONG: '1' },
   },
 });
