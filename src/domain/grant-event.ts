@@ -6,8 +6,15 @@ import type { Problem } from './problem.ts';
 import type { Plan } from './task-spec.ts';
 
 export type LeaseRenewal =
-  /** `endsAt` counts from when the renewal was asked for: a reply that comes late tells of an earlier end. */
-  | { readonly id: string; readonly ttlMs: number; readonly endsAt: Instant; readonly renewable: boolean }
+  | {
+      readonly id: string;
+      /** What was asked for. */
+      readonly incrementSeconds: number;
+      readonly ttlMs: number;
+      /** Counts from when the renewal was asked for: a reply that comes late tells of an earlier end. */
+      readonly endsAt: Instant;
+      readonly renewable: boolean;
+    }
   | { readonly id: string; readonly problem: Problem; readonly lost: boolean };
 
 /** Whether a task that an earlier agent left is taken over: its process, deadline, profile and files in order. */

@@ -7,20 +7,14 @@ import type { Grant } from './grant.ts';
 import { current, generationOf, living, works } from './grant.ts';
 import type { LeaseRenewal } from './grant-event.ts';
 import type { Instant } from './instant.ts';
-import {
-  deadAt,
-  incrementSeconds,
-  type Lease,
-  mostPatient,
-  needsCut,
-  renewAt,
-  replaceAt,
-  retryDelay,
-} from './lease.ts';
+import { deadAt, incrementSeconds, mostPatient, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
 import { raise, supersede } from './raise.ts';
 import { retireDue } from './retire.ts';
 import type { Step } from './step.ts';
 import type { Plan } from './task-spec.ts';
+
+/** Vault counts whole seconds, and a renewal takes a moment: less is no cap. */
+const SHORT_MS = 1500;
 
 export const PROFILE_CHANGED = 'the profile was changed';
 
@@ -116,7 +110,7 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
   const lost = results.flatMap((result) => ('problem' in result && result.lost ? [result.id] : []));
   const granted = results.flatMap((result) => {
     const lease = generation?.leases.find(({ id }) => id === result.id);
-    return 'problem' in result || lease === undefined ? [] : [grantedBy(step, lease, result)];
+    return 'problem' in result || lease === undefined ? [] : [grantedBy(step, result)];
   });
   if (granted.length > 0) step.record({ type: 'leases.renewed', n, leases: granted });
   if (lost.length > 0) step.record({ type: 'leases.lost', n, ids: lost });
@@ -133,12 +127,10 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
 
 function grantedBy(
   step: Step,
-  lease: Lease,
-  { id, ttlMs, endsAt, renewable }: Extract<LeaseRenewal, { ttlMs: number }>,
+  { id, incrementSeconds, ttlMs, endsAt, renewable }: Extract<LeaseRenewal, { ttlMs: number }>,
 ) {
-  const { grant, now } = step;
-  const askedMs = incrementSeconds(lease, grant.deadline, now.at) * 1000;
-  const capped = endsAt < grant.deadline && (!renewable || ttlMs < askedMs - 1500);
+  const short = ttlMs < incrementSeconds * 1000 - SHORT_MS;
+  const capped = endsAt < step.grant.deadline && (!renewable || short);
   return { id, ttl_ms: ttlMs, ends_at: step.time(endsAt), capped };
 }
 

@@ -176,7 +176,7 @@ export class EffectRunner {
       if (!works(now()) || leftMs <= 0) return null;
       const seconds = Math.min(incrementSeconds, wholeSeconds(leftMs));
       const { ttlMs, renewable } = await this.#ports.vault.renewLease(session, id, seconds);
-      return { id, ttlMs, endsAt: asked + ttlMs, renewable };
+      return { id, incrementSeconds: seconds, ttlMs, endsAt: asked + ttlMs, renewable };
     } catch (error) {
       const { problem } = understand(error, this.#session);
       return { id, problem, lost: error instanceof VaultFailure && error.missing };

@@ -60,7 +60,8 @@ export class Answers {
             const share = this.#draw() < 0.8 ? 1 : this.#draw();
             const ttlMs = Math.ceil(incrementSeconds * share) * 1000;
             const lateMs = well ? 0 : Math.floor(this.#draw() ** 4 * 5000);
-            return { id, ttlMs, endsAt: now.at - lateMs + ttlMs, renewable: this.#draw() < 0.9 };
+            const endsAt = now.at - lateMs + ttlMs;
+            return { id, incrementSeconds, ttlMs, endsAt, renewable: this.#draw() < 0.9 };
           }),
         };
       case 'signal':

@@ -88,7 +88,7 @@ export function answersTo(
       const { n, leases } = effect;
       const results = leases.map(({ id, incrementSeconds }) => {
         const ttlMs = incrementSeconds * 1000;
-        return { id, ttlMs, endsAt: now.at + ttlMs, renewable: true };
+        return { id, incrementSeconds, ttlMs, endsAt: now.at + ttlMs, renewable: true };
       });
       const lost = leases.map(({ id }) => ({ id, problem: DENIED, lost: true }));
       const failed = leases.map(({ id }) => ({ id, problem: UNREACHABLE, lost: false }));

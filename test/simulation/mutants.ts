@@ -69,8 +69,9 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'trust-the-increment',
     file: 'src/engine/effect-runner.ts',
-    find: 'return { id, ttlMs, endsAt: asked + ttlMs, renewable };',
-    replace: 'return { id, ttlMs: seconds * 1000, endsAt: asked + seconds * 1000, renewable };',
+    find: 'return { id, incrementSeconds: seconds, ttlMs, endsAt: asked + ttlMs, renewable };',
+    replace:
+      'return { id, incrementSeconds: seconds, ttlMs: seconds * 1000, endsAt: asked + seconds * 1000, renewable };',
     seed: 2,
   },
   {

@@ -212,7 +212,9 @@ describe('a restart, row by row', () => {
     expect(taken.effects).toEqual([
       { type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 120 }] },
     ]);
-    const results = [{ id: ID, ttlMs: 120_000, endsAt: instant(210_000), renewable: true }];
+    const results = [
+      { id: ID, incrementSeconds: 120, ttlMs: 120_000, endsAt: instant(210_000), renewable: true },
+    ];
     const renewed = after(taken.next, [90_100, { type: 'renewed', n: 1, results }]);
     expect(renewed.pending.renewing).toBe(1);
     const [cut] = decide(taken.next, { type: 'renewed', n: 1, results }, at(90_100)).effects;

@@ -6,15 +6,25 @@ import { decide } from '../../../src/domain/decide.ts';
 import { dueAt } from '../../../src/domain/due.ts';
 import type { GrantEvent } from '../../../src/domain/grant-event.ts';
 import { Problem } from '../../../src/domain/problem.ts';
-import { active, after, at, DEADLINE_MS, instant, leaseIssued, UNREACHABLE } from './samples.ts';
+import {
+  active,
+  activeAs,
+  after,
+  at,
+  DEADLINE_MS,
+  instant,
+  leaseIssued,
+  time,
+  UNREACHABLE,
+} from './samples.ts';
 
 const ID = 'database/creds/report/abc';
 const ALARM: GrantEvent = { type: 'alarm' };
 /** As answered to a renewal that was asked for at `askedMs`. */
-const renewed = (ttlMs: number, askedMs = 80_000): GrantEvent => ({
+const renewed = (ttlMs: number, askedMs = 80_000, incrementSeconds = 120): GrantEvent => ({
   type: 'renewed',
   n: 1,
-  results: [{ id: ID, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
+  results: [{ id: ID, incrementSeconds, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
 });
 const failed = (problem: Problem = UNREACHABLE): GrantEvent => ({
   type: 'renewed',
@@ -38,7 +48,7 @@ describe('renewals', () => {
         if (effect.type !== 'renewLeases') throw new Error(`nothing but renewals is due, not ${effect.type}`);
         const { incrementSeconds } = effect.leases[0]!;
         asked.push([ms, incrementSeconds]);
-        grant = decide(grant, renewed(incrementSeconds * 1000, ms), at(ms)).next;
+        grant = decide(grant, renewed(incrementSeconds * 1000, ms, incrementSeconds), at(ms)).next;
       }
     }
     expect(asked.length).toBeGreaterThan(6);
@@ -66,6 +76,18 @@ describe('renewals', () => {
     expect(effects).toEqual([{ type: 'openToken', n: 2 }]);
   });
 
+  test('a grant of all that was asked for is no cap, also when the deadline was moved meanwhile', () => {
+    const longer = activeAs({ latest_deadline: time(3_600_000) });
+    const { next } = decide(after(longer, [520_000, renewed(100_000, 519_000, 96)]), ALARM, at(580_000));
+    const extended = after(next, [
+      580_010,
+      { type: 'extendRequested', byMs: 600_000, notAfter: instant(2_000_000) },
+    ]);
+    const grant = after(extended, [580_020, renewed(35_000, 580_000, 35)]);
+    expect(grant.deadline).toBeGreaterThan(instant(1_000_000));
+    expect(grant.generations[0]!.leases[0]!.capped).toBe(false);
+  });
+
   test('only the leases that are due are renewed', () => {
     const grant = active(leaseIssued(), leaseIssued({ secret: 'slow', id: 'a/slow', ttl_ms: 400_000 }));
     const effect = decide(grant, ALARM, at(80_000)).effects[0]!;
@@ -89,7 +111,7 @@ describe('renewals', () => {
           type: 'renewed',
           n: 1,
           results: [
-            { id: ID, ttlMs: 120_000, endsAt: instant(200_000), renewable: true },
+            { id: ID, incrementSeconds: 120, ttlMs: 120_000, endsAt: instant(200_000), renewable: true },
             { id: 'b/1', problem: UNREACHABLE, lost: false },
           ],
         },

@@ -52,7 +52,7 @@ export const KV = leaseIssued({
 export const renewedTo = (ttlMs: number, askedMs = RENEW_MS, n = 1): GrantEvent => ({
   type: 'renewed',
   n,
-  results: [{ id: ID, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
+  results: [{ id: ID, incrementSeconds: 120, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
 });
 export const renewalFailed = (lost = false): GrantEvent => ({
   type: 'renewed',
