@@ -52,11 +52,13 @@ const issued = (lease: IssuedLease, at: Moment): Lease => ({
   ttlMs: lease.ttl_ms,
   issuedTtlMs: lease.ttl_ms,
   endsAt: lease.ends_at === null ? null : instantOf(lease.ends_at, at),
+  endsBy: lease.ttl_ms === null ? null : at.at + lease.ttl_ms,
   renewedAt: at.at,
   renewable: lease.renewable,
   revocable: lease.revocable,
   capped: false,
   lostAt: null,
+  known: false,
   proof: null,
   endedAt: null,
 });
@@ -69,11 +71,13 @@ const lostLease = (secret: string, path: string, at: Instant): Lease => ({
   ttlMs: null,
   issuedTtlMs: null,
   endsAt: null,
+  endsBy: null,
   renewedAt: at,
   renewable: false,
   revocable: true,
   capped: false,
   lostAt: null,
+  known: false,
   proof: null,
   endedAt: null,
 });
@@ -90,9 +94,16 @@ export function prove(
   });
 }
 
-/** True while there is a lease to prove beside these. */
-export const unsettled = ({ leases }: Generation, ids: readonly string[]): boolean =>
-  leases.some(({ id, proof }) => id !== null && proof === null && !ids.includes(id));
+/** What Vault said of the leases right before their revocation; one it said nothing of is to be looked at again. */
+export function look(
+  generation: Generation,
+  known: readonly string[],
+): Pick<Generation, 'checked' | 'leases'> {
+  const leases = generation.leases.map((lease) =>
+    lease.id !== null && known.includes(lease.id) ? { ...lease, known: true } : lease,
+  );
+  return { leases, checked: leases.every(({ id, proof, known }) => id === null || proof !== null || known) };
+}
 
 /** What has no lease id gets its honest word when its token is gone. */
 export function settle(lease: Lease, at: Instant): Lease {

@@ -2,7 +2,7 @@
 // process and after a crash; nothing else may change it.
 
 import type { Entry, Fact } from './fact.ts';
-import { issue, newGeneration, prove, settle, unsettled } from './generation.ts';
+import { issue, look, newGeneration, prove, settle } from './generation.ts';
 import type { Generation, Grant } from './grant.ts';
 import { IDLE } from './grant.ts';
 import type { GrantId } from './ids.ts';
@@ -83,6 +83,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
             ...lease,
             ttlMs: news.ttl_ms,
             endsAt: instantOf(news.ends_at, at),
+            endsBy: at.at + news.ttl_ms,
             renewedAt: at.at,
             capped: news.capped,
           };
@@ -122,11 +123,9 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     case 'files.erased':
       return grant;
     case 'leases.known':
-      return change(grant, fact.n, (generation) => ({
-        // One that is in neither list is to be looked at again.
-        checked: !unsettled(generation, [...fact.known, ...fact.gone.map(({ id }) => id)]),
-        leases: prove(generation, fact.gone, at.at),
-      }));
+      return change(grant, fact.n, (generation) =>
+        look({ ...generation, leases: prove(generation, fact.gone, at.at) }, fact.known),
+      );
     case 'erasure.failed':
     case 'revocation.failed':
       return grant.state === 'stopping' ? { ...grant, problem: fact.problem } : grant;

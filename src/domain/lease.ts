@@ -21,6 +21,11 @@ export interface Lease {
   readonly issuedTtlMs: number | null;
   /** When it ends if nobody renews it; null when nothing is known of an end. */
   readonly endsAt: Instant | null;
+  /**
+   * When it has ended for sure if nobody renewed it: its end is counted from before the request, which may have been
+   * long under way before Vault granted anything, and a cut may not have happened; this is neither.
+   */
+  readonly endsBy: Instant | null;
   readonly renewedAt: Instant;
   readonly renewable: boolean;
   readonly revocable: boolean;
@@ -28,6 +33,8 @@ export interface Lease {
   readonly capped: boolean;
   /** When Vault was first seen not to know it, before its time. */
   readonly lostAt: Instant | null;
+  /** Vault knew it when its revocation began: from then on its absence is our doing. */
+  readonly known: boolean;
   readonly proof: Proof | null;
   readonly endedAt: Instant | null;
 }
@@ -45,13 +52,6 @@ export const outlives = (lease: Lease, deadline: Instant): boolean =>
   lease.endsAt === null || lease.endsAt >= deadline;
 
 const reaches = (lease: Lease, deadline: Instant): boolean => outlives(lease, deadline - LAST_MS);
-
-/**
- * When it has ended for sure unless it was renewed again; null when it has no TTL. Its end is counted from before
- * the request, which may have been long under way before Vault granted anything; this from after the reply.
- */
-export const lastEnd = ({ ttlMs, renewedAt }: Lease): Instant | null =>
-  ttlMs === null ? null : renewedAt + ttlMs;
 
 /** When to renew: 55 to 65 % of the TTL, spread by the lease's own id; null when no renewal is due. */
 export function renewAt(lease: Lease, deadline: Instant): Instant | null {

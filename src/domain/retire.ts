@@ -6,7 +6,7 @@ import type { Generation, Grant, Retirement } from './grant.ts';
 import { generationOf, living } from './grant.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
-import { lastEnd, NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
+import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
 import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
@@ -94,8 +94,8 @@ export function revoked(step: Step, n: number): void {
   }
   step.record({ type: 'leases.known', n, known: [], gone: leases });
   // Looked at again when each has ended for sure, if it ever lived that long.
-  const ends = unproved.filter(({ id }) => id !== null && doubtful.includes(id)).map(lastEnd);
-  const retryAt = Math.max(...ends.map((end) => end ?? 0));
+  const inDoubt = unproved.filter(({ id }) => id !== null && doubtful.includes(id));
+  const retryAt = Math.max(...inDoubt.map(({ endsBy }) => endsBy ?? 0));
   note(step, { ...retirement, doubtful: [], busy: false, attempts: 0, said: null, retryAt });
 }
 
@@ -177,8 +177,9 @@ export function gone(
     const absentAt = lease?.lostAt ?? now;
     const over = (end: Instant | null | undefined, by: Instant): boolean =>
       end != null && end <= by + NATURAL_END_TOLERANCE_MS;
-    if (over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt)) return { id, proof: 'revoked' };
+    if (lease?.known === true || over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt))
+      return { id, proof: 'revoked' };
     if (lease === undefined || !over(lease.endsAt, absentAt)) return { id, proof: 'unproved' };
-    return { id, proof: over(lastEnd(lease), now) ? 'revoked' : null };
+    return { id, proof: over(lease.endsBy, now) ? 'revoked' : null };
   });
 }

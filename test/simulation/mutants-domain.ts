@@ -112,7 +112,7 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'doubt-is-proof',
     file: 'src/domain/retire.ts',
-    find: "over(lastEnd(lease), now) ? 'revoked' : null",
+    find: "over(lease.endsBy, now) ? 'revoked' : null",
     replace: "'revoked'",
     seed: 228607,
   },

@@ -119,7 +119,8 @@ export class Ledger {
         grant.withdrawn = true;
         return;
       case 'deadline.moved':
-        grant.deadline = time(fact.deadline);
+        // One that a shorter max moves into the past is over from now on, and was not before.
+        grant.deadline = Math.max(time(fact.deadline), Math.min(grant.deadline, now));
         grant.latestDeadline = Math.max(grant.latestDeadline, time(fact.latest_deadline));
         return;
       case 'leases.known':

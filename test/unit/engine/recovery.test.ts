@@ -196,20 +196,23 @@ describe('a task of an earlier agent is ended', () => {
     expect(house.facts(TASK)).not.toContain('grant.adopted');
   });
 
-  test('but not where its files had been withdrawn: it gets the next credential', async () => {
+  test('where its files had been withdrawn: stopped ones look like that too, when no journal could be written', async () => {
     const house = new House();
     const first = await house.agent([work({ secrets: SHORT })]);
     await house.start(first, TASK);
     house.vault.fault = () => 'unreachable';
     await house.clock.advance(62_000);
     expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+    house.disk.broken = true;
+    await first.revokeAll(0);
     house.kill();
+    house.disk.broken = false;
     house.vault.fault = () => null;
     const agent = await house.agent([work({ secrets: SHORT })]);
-    await house.clock.advance(5000);
-    expect(stateOf(agent)).toMatchObject({ state: 'active', files: ['db.json'] });
-    await house.clock.advance(10_000);
-    expect(house.vault.model.leases.size).toBe(1);
+    await house.clock.advance(30_000);
+    expect(stateOf(agent)).toMatchObject({ state: 'closed', outcome: 'failed' });
+    expect(house.facts(TASK)).not.toContain('grant.adopted');
+    expect(house.vault.model.leases.size).toBe(0);
   });
 
   test('where the machine was restarted, also when its files had been withdrawn: all that it ran in is gone', async () => {
