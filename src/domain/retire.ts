@@ -11,6 +11,8 @@ import type { Problem } from './problem.ts';
 import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
 
+/** For so long it is worth waiting until a lease has ended for sure. */
+const DOUBT_MS = 30_000;
 /** After an outage, revocations come back over this long. */
 const SPREAD_MS = 3000;
 
@@ -160,7 +162,7 @@ const without = (step: Step, n: number): Retirement[] =>
 /**
  * What it means that Vault does not know these leases: revoked when their own, their token's or its parent's
  * time had come; unproved otherwise (Vault restored from an old snapshot answers like that while the credential
- * lives); null when a lease may or may not have come to its own end yet. Asked before the first revocation: what
+ * lives); null when a lease may or may not have come to its own end yet and soon will have. Asked before the first revocation: what
  * was known then and is not after it, was revoked.
  */
 export function gone(
@@ -180,6 +182,7 @@ export function gone(
     if (lease?.known === true || over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt))
       return { id, proof: 'revoked' };
     if (lease === undefined || !over(lease.endsAt, absentAt)) return { id, proof: 'unproved' };
-    return { id, proof: over(lease.endsBy, now) ? 'revoked' : null };
+    if (over(lease.endsBy, now)) return { id, proof: 'revoked' };
+    return { id, proof: over(lease.endsBy, now + DOUBT_MS) ? null : 'unproved' };
   });
 }

@@ -9,6 +9,7 @@ import type { Grant } from '../../../src/domain/grant.ts';
 import type { Instant } from '../../../src/domain/instant.ts';
 import {
   active,
+  activeAs,
   after,
   at,
   checked,
@@ -98,6 +99,16 @@ describe('what a receipt says of a lease', () => {
     expect(again.effects).toMatchObject([{ type: 'checkLeases', ids: [ID] }]);
     const closed = after(again.next, [130_010, checked([], [ID])], [130_020, { type: 'revoked', n: 1 }]);
     expect(closed).toMatchObject({ state: 'closed', generations: [{ leases: [{ proof: 'revoked' }, {}] }] });
+  });
+
+  test('unknown to Vault after a cut that nobody heard of, its own end far away: unproved, and nothing waits for it', () => {
+    const short = activeAs({ deadline: time(300_000) }, leaseIssued({ ttl_ms: 3_600_000 }));
+    const longer = after(short, [
+      10,
+      { type: 'extendRequested', byMs: 60_000, notAfter: instant(3_600_000) },
+    ]);
+    const { facts } = decide(stopped(longer, 301_000), checked([], [ID]), at(301_000));
+    expect(facts[0]).toMatchObject({ type: 'leases.known', gone: [{ id: ID, proof: 'unproved' }] });
   });
 
   test('unknown to Vault because its parent had ended: revoked', () => {
