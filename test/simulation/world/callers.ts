@@ -58,6 +58,7 @@ export class Callers {
       revokeTried: false,
       pidEndedAt: null,
       revokedAt: null,
+      deniedAt: null,
     };
     this.#world.tasks.set(id, task);
     return task;

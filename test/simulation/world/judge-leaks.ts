@@ -102,7 +102,7 @@ export function taskOver(world: World, task: SimTask, acceptedAt: number): numbe
   const away = lost && !task.unsure && life?.up === true && task.started;
   const lostAt = away ? Math.max(connection.closedAt, life.upSince) + RECONNECT_MS : null;
   if (lostAt !== null && lostAt <= world.at) return lostAt;
-  const ends = [task.stoppedAt, task.pidEndedAt, task.revokedAt, cut].filter(
+  const ends = [task.stoppedAt, task.pidEndedAt, task.revokedAt, task.deniedAt, cut].filter(
     // What ended an earlier life of the id says nothing of this one.
     (end) => end !== null && end >= acceptedAt,
   ) as number[];

@@ -102,9 +102,14 @@ export class Life {
   #deny({ name, allow }: Profile): void {
     const { tasks, at } = this.#world;
     for (const task of tasks.values()) {
-      if (task.signal.profile !== name || allow.uids.includes(task.caller.uid)) continue;
-      task.revokeTried = true;
-      task.revokedAt ??= at;
+      if (task.signal.profile !== name) continue;
+      if (!allow.uids.includes(task.caller.uid)) {
+        task.revokeTried = true;
+        task.deniedAt ??= at;
+      } else if (!this.up) {
+        // What an agent before this one was told, and neither recorded nor did, was never known.
+        task.deniedAt = null;
+      }
     }
   }
 

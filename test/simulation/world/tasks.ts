@@ -25,8 +25,10 @@ export interface SimTask {
   unsure: boolean;
   revokeTried: boolean;
   pidEndedAt: number | null;
-  /** Stopped by revoke-all, drain, the end of the agent, or a profile that no longer allows it. */
+  /** Stopped by revoke-all, drain or the end of the agent. */
   revokedAt: number | null;
+  /** The profile that the agent goes by no longer allows it. */
+  deniedAt: number | null;
 }
 
 export const CALLER: Caller = { uid: UID, gid: UID, groups: [], pid: 4242, admin: false };
