@@ -1,6 +1,7 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { defineConfig } from 'rolldown';
+import { isolatedDeclarationSync } from 'rolldown/experimental';
 
 const FILE = 'dist/tasklease.js';
 
@@ -25,7 +26,7 @@ function licences(modules: readonly string[]): string {
 
 // One file that is shell and JavaScript at once (see src/launcher.sh). Comments go and syntax is
 // compressed, which saves memory at run time; names stay, so that stack traces can be read.
-export default defineConfig({
+const command = defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   external: ['koffi'],
@@ -54,3 +55,31 @@ export default defineConfig({
     },
   ],
 });
+
+/** The client's types in one file: what these declare, without their imports of one another. */
+function declarations(): string {
+  const own = ['types', 'error', 'index'].map((name) => {
+    const file = `src/client/${name}.ts`;
+    const { code, errors } = isolatedDeclarationSync(file, readFileSync(file, 'utf8'), { sourcemap: false });
+    if (errors.length > 0) throw new Error(`${file}: ${errors[0]!.message}`);
+    return code.replace(/^(?:im|ex)port [^;]*? from "[^"]+";\n/gm, '').trim();
+  });
+  return `${own.join('\n\n')}\n`;
+}
+
+// The client as a program imports it, `tasklease/client`: one file to read, without dependencies.
+const client = defineConfig({
+  input: 'src/client/index.ts',
+  platform: 'node',
+  output: { file: 'dist/client.js', format: 'esm', codeSplitting: false },
+  plugins: [
+    {
+      name: 'declarations',
+      generateBundle() {
+        this.emitFile({ type: 'asset', fileName: 'client.d.ts', source: declarations() });
+      },
+    },
+  ],
+});
+
+export default [command, client];

@@ -15,6 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapters: ['domain', 'ports', 'schema'],
   server: ['domain', 'ports', 'schema', 'engine'],
   cli: ['domain', 'ports', 'schema'],
+  // A package of its own inside this one: programs load it without the agent, so it takes nothing of ours.
+  client: [],
   compose: ['domain', 'ports', 'schema', 'engine', 'adapters', 'server'],
   // The demo's and the tests' servers, and the executable with its two commands that are no clients: top level.
   dev: BELOW_THE_TOP,
@@ -32,6 +34,7 @@ const PACKAGES: Readonly<Record<string, true | readonly string[]>> = {
   adapters: true,
   server: true,
   cli: true,
+  client: ['node:'],
   compose: ['node:'],
   dev: true,
   'agent-command': ['node:'],
@@ -132,6 +135,9 @@ describe('the reader of imports', () => {
     expect(bad('engine/a.ts', "import { z } from 'zod';")).toBe(1);
     expect(bad('server/a.ts', "import { x } from '../adapters/vault/vault-client.ts';")).toBe(1);
     expect(bad('cli/a.ts', "import { x } from '../engine/engine.ts';")).toBe(1);
+    expect(bad('client/a.ts', "import { x } from '../domain/problem.ts';")).toBe(1);
+    expect(bad('client/a.ts', "import { x } from 'undici';")).toBe(1);
+    expect(bad('agent-command.ts', "import { connect } from './client/index.ts';")).toBe(1);
     expect(bad('adapters/vault/a.ts', "import { x } from '../files/tmpfs-files.ts';")).toBe(1);
     expect(bad('adapters/vault/a.ts', "import { x } from './classify.ts';")).toBe(0);
     expect(bad('adapters/peer/a.ts', "import { x } from '../native/linux.ts';")).toBe(0);

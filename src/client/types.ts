@@ -1,0 +1,131 @@
+// Owns what the client shows of the agent's API (README, API), as types only. Invariant: they say what the agent
+// sends, neither more nor less; a test holds them to the agent's own types.
+
+/** What a start asks for. Only `profile` is needed; the profile decides what is allowed. */
+export interface StartOptions {
+  readonly profile: string;
+  readonly params?: Readonly<Record<string, string>> | undefined;
+  /** The business event that this task belongs to, such as a pull request or a tool call. */
+  readonly event?: BusinessEvent | undefined;
+  /** Such as `90s`, `15m` or `1h30m`. */
+  readonly duration?: string | undefined;
+  /** Stands for `duration`. */
+  readonly deadline?: Date | string | undefined;
+  /** The task of the same caller that this one is a child of. */
+  readonly parent?: string | undefined;
+  /** The task's id; by default one that nobody else has. */
+  readonly task?: string | undefined;
+  /**
+   * What ends the task by its own end. By default this process, or this connection where the agent cannot see our
+   * process ids, as in another container; null binds nothing: then only a stop or the deadline ends it.
+   */
+  readonly bind?:
+    | { readonly pid: number }
+    | { readonly cgroup: string }
+    | { readonly connection: true }
+    | null
+    | undefined;
+  /** Calls the start off; what had begun of it is stopped. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** For every call that may be called off. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BusinessEvent {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** Instants are RFC 3339. */
+export interface TaskStatus {
+  readonly task: string;
+  readonly state: 'pending_approval' | 'starting' | 'active' | 'degraded' | 'stopping' | 'closed';
+  readonly profile: string;
+  /** Null while there are no files. */
+  readonly dir: string | null;
+  readonly files: readonly string[];
+  readonly generation: number;
+  readonly started_at: string;
+  /** Start and asked duration; the deadline is this and the profile's grace. */
+  readonly expires_at: string;
+  readonly deadline: string;
+  readonly event: BusinessEvent | null;
+  readonly parent: string | null;
+  readonly outcome?: string;
+  /** Why it is degraded, or why its revocation is still pending. */
+  readonly reason?: { readonly code: string; readonly detail: string };
+  readonly leases: readonly {
+    readonly secret: string;
+    readonly expires_at: string | null;
+    readonly renewable: boolean;
+    readonly revocable: boolean;
+  }[];
+}
+
+export type Outcome = 'completed' | 'expired' | 'lost' | 'refused' | 'revoked' | 'failed';
+
+/** What is on record of a task that is over. */
+export interface Receipt {
+  readonly task: string;
+  readonly profile: string;
+  readonly state: 'closed';
+  readonly outcome: Outcome;
+  readonly event: BusinessEvent | null;
+  readonly started_at: string;
+  readonly closed_at: string;
+  readonly exposure_seconds: number;
+  readonly leases: readonly {
+    readonly secret: string;
+    readonly path: string;
+    readonly issued_at: string;
+    readonly ended_at: string | null;
+    readonly proof: 'revoked' | 'unproved' | 'expires';
+    readonly ends_at: string | null;
+  }[];
+}
+
+/** One fact of a task's life, such as `delivery.published`, `leases.renewed` or `grant.closed`. */
+export interface TaskEvent {
+  /** Counts the facts of one stream. */
+  readonly seq: number;
+  readonly at: string;
+  readonly task: string;
+  readonly type: string;
+  readonly [detail: string]: unknown;
+}
+
+/** A started task. Leaving its scope (`await using`) stops it, also when the scope throws. */
+export interface Task extends AsyncDisposable {
+  readonly id: string;
+  readonly profile: string;
+  /** Where the files are. It stays the same over rotations, what is in it does not: read a file when it is needed. */
+  readonly dir: string;
+  /** When the task ends by itself; as far as is known here. */
+  readonly deadline: Date;
+  /** Aborts when the task is over, whoever ended it; the reason is a TaskleaseError TASK_OVER. */
+  readonly signal: AbortSignal;
+  /** The absolute path of a file, for programs that read it themselves. */
+  path(file: string): string;
+  /** The text of a file, as it is now. */
+  read(file: string, options?: CallOptions): Promise<string>;
+  status(options?: CallOptions): Promise<TaskStatus>;
+  /** Moves the deadline later by a duration such as `10m`, and answers it. The profile must allow it. */
+  extend(duration: string, options?: CallOptions): Promise<Date>;
+  /** What happens to the task from now on, until it is closed. Goes on over a restart of the agent. */
+  events(options?: CallOptions): AsyncGenerator<TaskEvent, void, undefined>;
+  /**
+   * Takes the files away, waits until it is proved that every lease is gone, and answers the receipt. That takes as
+   * long as Vault is away; `signal` ends the waiting, not the revocation. A second stop answers the same.
+   */
+  stop(options?: CallOptions): Promise<Receipt>;
+}
+
+export interface Client {
+  /** Where the agent listens. */
+  readonly socket: string;
+  /** Starts a task; answers when its files are there. @throws TaskleaseError */
+  start(options: StartOptions): Promise<Task>;
+}
