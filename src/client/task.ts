@@ -4,8 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TaskleaseError } from './error.ts';
-import { follow, type Lines, WINDOW_MS } from './facts.ts';
-import { AgentUnreachable, ask, refusal, send } from './http.ts';
+import { follow, type Lines, pause, WINDOW_MS } from './facts.ts';
+import { AgentUnreachable, ask, type Request, refusal, send } from './http.ts';
 import { stopUntilHeard, stopUntilProved } from './stop.ts';
 import type { CallOptions, Outcome, Receipt, Task, TaskEvent, TaskStatus } from './types.ts';
 
@@ -81,15 +81,12 @@ export class LeasedTask implements Task {
   }
 
   async status({ signal }: CallOptions = {}): Promise<TaskStatus> {
-    return (await ask<TaskStatus>(this.#socket, 'GET', `/v1/tasks/${this.id}`, { signal })).body;
+    return this.#ask('GET', '', { signal });
   }
 
   async extend(duration: string, { signal }: CallOptions = {}): Promise<Date> {
-    const { body } = await ask<TaskStatus>(this.#socket, 'POST', `/v1/tasks/${this.id}/extend`, {
-      body: { duration },
-      signal,
-    });
-    this.#deadline = new Date(body.deadline);
+    const { deadline } = await this.#ask('POST', '/extend', { body: { duration }, signal });
+    this.#deadline = new Date(deadline);
     return this.#deadline;
   }
 
@@ -134,6 +131,20 @@ export class LeasedTask implements Task {
     } finally {
       clearTimeout(timer);
       this.#released.abort();
+    }
+  }
+
+  /** One question, over a restart of the agent: asked again unless it may have been heard and is more than a question. */
+  async #ask(method: 'GET' | 'POST', rest: string, request: Request): Promise<TaskStatus> {
+    for (let awaySince: number | undefined; ; ) {
+      try {
+        return (await ask<TaskStatus>(this.#socket, method, `/v1/tasks/${this.id}${rest}`, request)).body;
+      } catch (error) {
+        awaySince ??= performance.now();
+        const again = error instanceof AgentUnreachable && (method === 'GET' || !error.heard);
+        if (!again || performance.now() - awaySince > WINDOW_MS) throw error;
+        await pause(request.signal);
+      }
     }
   }
 

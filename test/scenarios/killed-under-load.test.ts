@@ -1,12 +1,8 @@
 // Bar 4: the agent is killed with -9 at twenty-five random moments under load and restarted each time, while
 // credentials rotate every few seconds and a profile changes. Tasks that live are taken over each time and always
 // hold a login that works. At the end Vault holds no lease and no task token, and no file is left.
-//
-// PostgreSQL may hold a role that Vault itself has forgotten: when the client of a credential read vanishes
-// half way, Vault 1.21 sometimes leaves the role it just created without a lease. Vault never answered
-// it, so it was given to nobody; its VALID UNTIL ends it. Every role that Vault did answer must be gone.
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { answeredLogins } from '../harness/answered-logins.ts';
 import { fileLogsIn } from '../harness/file-login.ts';
 import { chosenSeed, seededRandom } from '../harness/random.ts';
 import { database } from '../harness/sample-profiles.ts';
@@ -35,22 +31,6 @@ beforeAll(async () => {
   world = await createWorld({ audit: true, profiles: { reloaded: reloaded(0) } });
 });
 afterAll(() => world?.close());
-
-type AuditLine = {
-  response?: { data?: { username?: unknown } };
-};
-
-const auditLines = async (): Promise<AuditLine[]> =>
-  (await readFile(world.paths.audit, 'utf8'))
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
-
-/** PostgreSQL logins that Vault answered to somebody. */
-const answeredLogins = async (): Promise<Set<unknown>> =>
-  new Set(
-    (await auditLines()).map((line) => line.response?.data?.username).filter((name) => name !== undefined),
-  );
 
 test('kill -9 at 25 random moments under load: living tasks go on, and nothing is left in the end', async () => {
   const random = seededRandom(chosenSeed('test/scenarios/killed-under-load.test.ts'));
@@ -113,7 +93,7 @@ test('kill -9 at 25 random moments under load: living tasks go on, and nothing i
     const { tasks } = (await world.admin('GET', '/v1/tasks')).body;
     return tasks.every(({ state }: { state: string }) => state === 'closed');
   });
-  const answered = await answeredLogins();
+  const answered = await answeredLogins(world.paths.audit);
   expect(answered.size).toBeGreaterThan(0);
   await untilEmpty('PostgreSQL holds no role that Vault ever answered', async () =>
     (await world.pgRoles()).filter((role) => answered.has(role)),
