@@ -11,15 +11,18 @@
 # this script has: the kernel closes it when the script is gone, however it went, and the holder ends curl.
 # This works where process ids mean nothing: the agent of a sidecar is in another pid namespace.
 #
-# Not done here, but by `tasklease run`: reconnecting after a restart of the agent. A connection that ends
-# while the command runs means: the task is over, its files are gone, the command gets SIGTERM, exit 125.
+# A restart of the agent ends the connection too. Then a follower, which reads the agent's lines, asks for the
+# very same start again, for the 10 s that a connection has to come back; what it learns it tells this script
+# by files in a directory of their own and SIGUSR1. When the task is over, the command gets SIGTERM, exit 125.
 set -u
 
 me=tasklease.sh
 socket=${TASKLEASE_SOCKET:-/run/tasklease/agent.sock}
 cr=$(printf '\r')
 stop_wait=30s # how long the end of `run` waits for the proof
+stop_tries=30 # and, in seconds, for an agent that is being restarted
 kill_after=10 # seconds from SIGTERM to SIGKILL for a command whose task is gone
+redials=10    # one a second: how long the agent may be away
 
 usage() {
   cat <<'TEXT'
@@ -109,9 +112,12 @@ call() {
     body=${reply%
 *}
   else
-    status=000 body=
+    failure=$? status=000 body=
   fi
 }
+
+# Whether curl failed before it was connected: then the agent has heard nothing.
+never_sent() { [ "$failure" = 7 ] || [ "$failure" = 2 ]; }
 
 say_unreachable() {
   if [ ! -S "$socket" ]; then
@@ -269,7 +275,11 @@ BODY
         say "$task waits for approval and has no files yet. Repeat the same start to see whether it was given."
       exit 0 ;;
     000)
-      say_unreachable
+      if never_sent; then
+        say_unreachable
+      else
+        say "the agent's answer to the start of $task was lost. Repeat it with --task $task, or stop $task."
+      fi
       exit 3 ;;
     *)
       say_refused "start of $task refused"
@@ -289,23 +299,98 @@ alarm() {
   ) </dev/null >/dev/null 2>&1 &
 }
 
+# The holder's: opens the connection, or opens it again.
+dial() {
+  printf '%s' "$request" | agent_curl -N -i -X PUT -H 'Content-Type: application/json' --data-binary @- \
+    "http://tasklease/v1/tasks/$task" >"$fifos/stream" &
+  connection=$!
+}
+
 # curl's parent: opens the connection, and closes it when the script's end of the pipe `life` is closed.
 # Signals meant for the whole group (a terminal, an init system) must not close it before the script says so.
 hold() {
   trap '' INT QUIT TERM HUP
   exec <"$fifos/life" >/dev/null 2>&1
-  printf '%s' "$request" | agent_curl -N -i -X PUT -H 'Content-Type: application/json' --data-binary @- \
-    "http://tasklease/v1/tasks/$task" >"$fifos/stream" &
-  connection=$! sleepers=''
-  while read -r pid; do
-    case $pid in
+  exec 4>&-
+  dial
+  sleepers=''
+  while read -r word; do
+    case $word in
+      again)
+        kill -9 "$connection"
+        dial ;;
       0) sleepers='' ;; # the alarm went off
-      *) sleepers="$sleepers $pid" ;;
+      *) sleepers="$sleepers $word" ;;
     esac
   done
   # shellcheck disable=SC2086 # a list of process ids
   [ -z "$sleepers" ] || kill $sleepers
   kill -9 "$connection" # curl ignores the signals that this process ignores
+  # Nothing is left behind, even when the script was killed with -9. A follower that waits for `stream` is let go.
+  exec 6<>"$fifos/stream"
+  rm -rf "$fifos" || rm -rf "$fifos" || rm -rf "$fifos" # the follower may just be writing there
+}
+
+# The head and the first line of the answer on descriptor 3: sets `status` (000: none) and `body`.
+read_answer() {
+  status=000 body=''
+  read -r line <&3 || return
+  line=${line#* }
+  status=${line%% *}
+  while read -r line <&3 && [ "${line%"$cr"}" != '' ]; do :; done
+  case $status in
+    200 | 201) read -r body <&3 || status=000 ;;
+    *) body=$(cat <&3) ;;
+  esac
+}
+
+# Tells the script; ends the follower when nobody is there to be told.
+tell() {
+  printf '%s' "$2" 2>/dev/null >"$fifos/$1.new" && mv "$fifos/$1.new" "$fifos/$1" 2>/dev/null || exit 0
+  kill -s USR1 "$$" 2>/dev/null || exit 0
+}
+
+# Reads the agent's lines, over its restarts, until the task is over or lost.
+follow() {
+  trap '' INT QUIT TERM HUP
+  ended=''
+  while [ -z "$ended" ]; do
+    while read -r line <&3; do
+      case $line in
+        *'"type":"deadline.moved"'*) tell moved '' ;;
+        *'"type":"grant.stopping"'*) ended=$(member reason "$line") ;;
+        *'"type":"grant.closed"'*) ended=$(member outcome "$line") ;;
+      esac
+      [ -z "$ended" ] || break
+    done
+    [ -n "$ended" ] || redial || ended=lost
+  done
+  tell over "$ended"
+  cat <&3 >/dev/null # curl must be able to write until it is closed
+}
+
+# Asks for the very same start again. Fails when the agent stays away, or has no such task any more.
+redial() {
+  tries=$redials
+  while [ "$tries" -gt 0 ]; do
+    tries=$((tries - 1))
+    tell again ''
+    exec 3<"$fifos/stream" # waits for the holder's curl
+    read_answer
+    case $status in
+      200)
+        case $(member state "$body") in
+          active | degraded) ;;
+          *) return 1 ;;
+        esac
+        [ "$(member deadline "$body")" = "$deadline" ] || tell moved ''
+        tell back ''
+        return 0 ;;
+      000 | 429 | 5*) sleep 1 ;;
+      *) return 1 ;; # 201 too: made anew, by an agent that has lost its memory, is not what the command was given
+    esac
+  done
+  return 1
 }
 
 signal_command() { [ -z "$cmd" ] || kill -s "$1" "$cmd" 2>/dev/null; }
@@ -320,24 +405,50 @@ on_signal() {
   esac
 }
 
-on_lost() {
-  interrupted=yes lost=yes
-  if [ -n "$expired" ]; then
-    signal_command KILL # the deadline; SIGTERM came when the asked duration was over
-  else
-    say "the task $task is over: the agent closed its connection. SIGTERM to the command."
-    signal_command TERM
-    alarm "$kill_after"
+# What the follower has told.
+on_news() {
+  interrupted=yes
+  # The task has more time than was asked for at the start; the agent's own end of it counts from now on.
+  if heard moved; then extended=yes; fi
+  if heard again; then
+    echo again >&4
+    [ -n "$away" ] || say "the agent is away; the task $task is lost if it is not back within $redials s."
+    away=yes
   fi
+  if heard back; then
+    away=''
+    say "the agent is back."
+  fi
+  if [ -z "$over" ] && heard over; then on_over; fi
 }
 
-# The task has more time than was asked for at the start; the agent's own end of it counts from now on.
-on_extended() { interrupted=yes extended=yes; }
+# Takes a word of the follower's; what came with it is in `word`.
+heard() {
+  [ -e "$fifos/$1" ] || return 1
+  word=$(cat "$fifos/$1")
+  rm -f "$fifos/$1"
+}
+
+on_over() {
+  over=${word:-lost}
+  if [ -n "$expired" ]; then
+    signal_command KILL # the deadline; SIGTERM came when the asked duration was over
+    return
+  fi
+  case $over in
+    completed) say "the task $task was stopped by someone else. SIGTERM to the command." ;;
+    expired) say "the task $task has reached its deadline. SIGTERM to the command." ;;
+    lost) say "the task $task is lost. SIGTERM to the command." ;;
+    *) say "the task $task is over ($over). SIGTERM to the command." ;;
+  esac
+  signal_command TERM
+  alarm "$kill_after"
+}
 
 on_alarm() {
   interrupted=yes
   echo 0 >&4
-  if [ -n "$lost" ]; then
+  if [ -n "$over" ]; then
     signal_command KILL
   elif [ -z "$extended" ]; then
     expired=yes
@@ -351,7 +462,13 @@ finish() {
   trap '' INT QUIT TERM HUP USR1 USR2
   trap - EXIT
   if [ -n "$started" ]; then
-    call DELETE "/v1/tasks/$task?wait=$stop_wait" -m 60 </dev/null 3<&- 4>&-
+    [ "$over" != lost ] || stop_tries=1
+    while :; do
+      call DELETE "/v1/tasks/$task?wait=$stop_wait" -m 60 </dev/null 3<&- 4>&-
+      stop_tries=$((stop_tries - 1))
+      if [ "$status" != 000 ] || [ "$stop_tries" -le 0 ]; then break; fi
+      sleep 1
+    done
     case $status in
       200) ;;
       202) say "revocation of $task is still pending; its files are gone and the agent keeps trying." ;;
@@ -362,7 +479,7 @@ finish() {
   fi
   exec 3<&- 4>&-
   [ -z "$holder" ] || wait "$holder" 2>/dev/null
-  [ -z "$fifos" ] || rm -rf "$fifos"
+  [ -z "$fifos" ] || rm -rf "$fifos" # the holder's doing, where there is one
 }
 
 # Nothing is leased for a command that cannot run.
@@ -384,7 +501,7 @@ run() {
   if [ -z "$dashes" ] || [ $# -eq 0 ]; then misused "the command is missing: run --profile P -- CMD..."; fi
   prepare_start
   find_command "$1"
-  cmd='' lost='' expired='' extended='' started='' holder='' fifos='' interrupted=''
+  cmd='' over='' away='' expired='' extended='' started='' holder='' fifos='' interrupted=''
   fifos=$(mktemp -d "${TMPDIR:-/tmp}/tasklease.XXXXXX" 2>/dev/null || mktemp -d /dev/shm/tasklease.XXXXXX 2>/dev/null)
   if [ -z "$fifos" ] || ! mkfifo "$fifos/life" "$fifos/stream"; then
     say "cannot make two pipes in ${TMPDIR:-/tmp} or /dev/shm. Name a directory one may write with TMPDIR."
@@ -396,36 +513,28 @@ run() {
     # shellcheck disable=SC2064 # expanded now on purpose
     trap "on_signal $sig" "${sig% *}"
   done
-  trap on_lost USR1
+  trap on_news USR1
   trap on_alarm USR2
-  trap on_extended URG
 
-  # The order matters: the holder dials only once it holds `life`, so no connection is ever without it.
+  # The order matters: the holder dials only once it reads from `life`, so no connection is ever without it.
+  exec 4<>"$fifos/life" # <> waits for nobody
   hold &
   holder=$!
-  exec 4>"$fifos/life"
   started=yes
   exec 3<"$fifos/stream"
-  rm -rf "$fifos" # both are open; nothing is left behind even by kill -9
-  status=000 body=''
-  if read -r line <&3; then
-    line=${line#* }
-    status=${line%% *}
-    while read -r line <&3 && [ "${line%"$cr"}" != '' ]; do :; done
-  fi
+  read_answer
   case $status in
-    200 | 201) read -r body <&3 || : ;;
+    200 | 201) ;;
     000)
-      started=''
+      started='' # what the agent may have had of it ends with this connection
       say_unreachable
       exit 125 ;;
     *)
       [ "$status" = 202 ] || started=''
-      body=$(cat <&3)
       say_refused "start of $task refused"
       exit 125 ;;
   esac
-  dir=$(member dir "$body")
+  dir=$(member dir "$body") deadline=$(member deadline "$body")
   [ -n "$dir" ] || {
     say "the agent's answer to the start of $task names no directory. Is $socket a tasklease agent?"
     exit 125
@@ -444,15 +553,8 @@ run() {
   ) <&5 &
   cmd=$!
   exec 5<&-
-  # The agent sends lines now and then; what counts is that the stream ends, and when the task is extended.
-  (
-    while read -r line; do
-      case $line in
-        *'"type":"deadline.moved"'*) kill -s URG "$$" ;;
-      esac
-    done <&3
-    kill -s USR1 "$$"
-  ) </dev/null >/dev/null 2>&1 4>&- &
+  (follow) </dev/null >/dev/null 2>&1 4>&- & # parentheses: a function alone would keep a copy of 4 aside
+  exec 3<&-
   [ -z "$duration_seconds" ] || alarm "$duration_seconds"
 
   # A trapped signal ends `wait` early: again, until it ends by itself. 127 then means that it had been heard.
@@ -467,7 +569,10 @@ run() {
   done
   finish
   if [ -n "$expired" ]; then exit 124; fi
-  [ -n "$lost" ] || exit "$exit_code"
+  case $over in
+    '' | completed) exit "$exit_code" ;;
+    expired) exit 124 ;;
+  esac
   case $body in
     *'"outcome":"expired"'*) exit 124 ;;
     *) exit 125 ;;

@@ -16,8 +16,12 @@ export type Behaviour = {
   stop?: number;
   /** Outcome in the receipt. */
   outcome?: string;
-  /** Ends a bound task's stream after this many milliseconds, as at a deadline. */
-  dropAfterMs?: number;
+  /** Ends a bound task after this many milliseconds, with its outcome, as at a deadline. */
+  endAfterMs?: number;
+  /** Breaks a bound task's connection after this many milliseconds, as a restart of the agent does. */
+  breakAfterMs?: number;
+  /** What a start is answered that asks for a task again. */
+  again?: 200 | 201 | 409;
   /** Tells a bound task's stream after this many milliseconds that it was extended. */
   extendAfterMs?: number;
   /** Never answers a start. */
@@ -30,6 +34,7 @@ export class FakeAgent {
   readonly seen: Seen[] = [];
   behaviour: Behaviour = {};
   readonly #streams = new Set<ServerResponse>();
+  readonly #known = new Set<string>();
   readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
 
   async start(): Promise<void> {
@@ -60,27 +65,29 @@ export class FakeAgent {
   }
 
   #startTask({ url, body }: Seen, response: ServerResponse): void {
-    const { problem, dropAfterMs, extendAfterMs, silent = false } = this.behaviour;
+    const { problem, endAfterMs, breakAfterMs, extendAfterMs, again = 200, silent = false } = this.behaviour;
     if (silent) return;
-    if (problem !== undefined) {
-      const { status, ...rest } = problem;
-      response.writeHead(status, { 'content-type': 'application/problem+json' });
-      response.end(
-        JSON.stringify({ type: 'about:blank', title: rest.code, status, ...rest, retryable: false }),
-      );
-      return;
-    }
+    if (problem !== undefined) return refuse(response, problem);
     const task = url.slice('/v1/tasks/'.length);
     const start = JSON.parse(body) as { profile: string; bind?: { connection?: boolean } };
+    const first = !this.#known.has(task);
+    this.#known.add(task);
+    if (!first && again === 409) {
+      return refuse(response, {
+        status: 409,
+        code: 'TASK_SPENT',
+        detail: 'It was used.',
+        hint: 'Choose another.',
+      });
+    }
     const answer = {
-      task,
-      state: 'active',
-      profile: start.profile,
-      dir: `${this.dir}/${task}/current`,
-      leases: [],
+      ...{ task, state: 'active', profile: start.profile, dir: `${this.dir}/${task}/current` },
+      ...{ deadline: '2026-11-22T10:15:00Z', leases: [] },
     };
     const bound = start.bind?.connection === true;
-    response.writeHead(201, { 'content-type': bound ? 'application/x-ndjson' : 'application/json' });
+    response.writeHead(first ? 201 : again, {
+      'content-type': bound ? 'application/x-ndjson' : 'application/json',
+    });
     if (!bound) {
       response.end(JSON.stringify(answer));
       return;
@@ -92,7 +99,15 @@ export class FakeAgent {
     if (extendAfterMs !== undefined) {
       setTimeout(() => response.write(`${JSON.stringify(moved)}\n`), extendAfterMs);
     }
-    if (dropAfterMs !== undefined) setTimeout(() => response.end(), dropAfterMs);
+    const { outcome = 'completed' } = this.behaviour;
+    const end = (): void => {
+      response.write(
+        `${JSON.stringify({ ...moved, type: 'grant.stopping', reason: outcome, detail: null })}\n`,
+      );
+      response.end(`${JSON.stringify({ ...moved, type: 'grant.closed', outcome })}\n`);
+    };
+    if (endAfterMs !== undefined) setTimeout(end, endAfterMs);
+    if (breakAfterMs !== undefined && first) setTimeout(() => response.destroy(), breakAfterMs);
   }
 
   #stopTask(response: ServerResponse): void {
@@ -100,4 +115,9 @@ export class FakeAgent {
     response.writeHead(stop, { 'content-type': 'application/json' });
     response.end(JSON.stringify(stop === 200 ? { state: 'closed', outcome } : { state: 'stopping' }));
   }
+}
+
+function refuse(response: ServerResponse, { status, ...rest }: NonNullable<Behaviour['problem']>): void {
+  response.writeHead(status, { 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify({ type: 'about:blank', title: rest.code, status, ...rest, retryable: false }));
 }

@@ -3,7 +3,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
-const program = (name: string): string | undefined =>
+/** Where a program is; undefined when it is not installed. */
+export const program = (name: string): string | undefined =>
   (process.env.PATH ?? '')
     .split(':')
     .map((dir) => join(dir, name))

@@ -1,12 +1,12 @@
 // Runs deploy/tasklease.sh, under every shell of this machine, against a stand-in for the agent.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeAgent } from './fake-agent.ts';
-import { shells } from './shells.ts';
+import { program, shells } from './shells.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../../deploy/tasklease.sh', import.meta.url));
 
@@ -21,15 +21,25 @@ const until = async (what: string, condition: () => boolean, limitMs = 5000): Pr
   }
 };
 
+const deploy = fileURLToPath(new URL('../../../deploy/', import.meta.url));
+const ci = fileURLToPath(new URL('../../../.ci/run', import.meta.url));
+const scripts = readdirSync(deploy, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.sh'))
+  .map((name) => join(deploy, name));
+
 test('sh -n accepts every shipped shell script', () => {
-  const compose = fileURLToPath(new URL('../../../deploy/compose/', import.meta.url));
-  const scripts = readdirSync(compose)
-    .filter((name) => name.endsWith('.sh'))
-    .map((name) => join(compose, name));
-  for (const file of [SCRIPT, ...scripts]) {
+  expect(scripts).toContain(SCRIPT);
+  for (const file of scripts) {
     for (const [shell, ...args] of shells) execFileSync(shell!, [...args, '-n', file]);
   }
 });
+
+// A Debian package, which .ci/run installs.
+if (program('shellcheck') !== undefined) {
+  test.each([...scripts, ci])('shellcheck finds nothing in %s', (file) => {
+    expect(spawnSync('shellcheck', [file], { encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '' });
+  });
+}
 
 describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %s', (_, shell) => {
   let agent: FakeAgent;
@@ -210,19 +220,57 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
     expect(put!.closedAt! - killedAt).toBeLessThan(1000);
     process.kill(Number(run.output()), 'SIGKILL'); // CMD lives on without its secret, as `tasklease run` says
     await run.ended; // and nothing else holds its output open, such as the timer
-    expect(readdirSync(scratch)).toEqual([]);
+    await until('no file of it is left', () => readdirSync(scratch).length === 0);
   });
 
   test('a task that ends under CMD: SIGTERM and 125, at its deadline 124', async () => {
-    agent.behaviour = { dropAfterMs: 300, outcome: 'revoked' };
+    agent.behaviour = { endAfterMs: 300, outcome: 'revoked' };
     expect((await sh(['run', '--profile', 'p', '--', 'sleep', '20'])).code).toBe(125);
-    agent.behaviour = { dropAfterMs: 300, outcome: 'expired' };
+    agent.behaviour = { endAfterMs: 300, outcome: 'expired' };
     expect((await sh(['run', '--profile', 'p', '--', 'sleep', '20'])).code).toBe(124);
+  });
+
+  test('someone else stops the task: SIGTERM, and the exit code is CMD’s answer to it', async () => {
+    agent.behaviour = { endAfterMs: 300, outcome: 'completed' };
+    const command = 'trap "exit 9" TERM; while :; do sleep 0.05; done';
+    expect((await sh(['run', '--profile', 'p', '--', 'sh', '-c', command])).code).toBe(9);
+  });
+
+  test('a restart of the agent: the same start again holds the task again, and CMD goes on', async () => {
+    agent.behaviour = { breakAfterMs: 200 };
+    const end = await sh([
+      'run',
+      '--profile',
+      'p',
+      '--task',
+      't1',
+      '--',
+      'sh',
+      '-c',
+      'sleep 1; echo done; exit 3',
+    ]);
+    expect(end).toMatchObject({ code: 3, stdout: 'done\n' });
+    const [first, again, ...more] = agent.of('PUT');
+    expect(again?.body).toBe(first?.body);
+    expect(more).toEqual([]);
+    expect(agent.of('DELETE')[0]!.at).toBeLessThanOrEqual(again!.closedAt ?? Number.POSITIVE_INFINITY);
+    await until('the connection is closed', () => again!.closedAt !== undefined);
+    await until('no file of it is left', () => readdirSync(scratch).length === 0);
+  });
+
+  test.each([
+    [201, 'an agent that has lost its memory and starts the task anew'],
+    [409, 'an agent that has ended the task'],
+  ] as const)('no such task after a restart, %s: SIGTERM and 125: %s', async (again, _what) => {
+    agent.behaviour = { breakAfterMs: 200, again };
+    const end = await sh(['run', '--profile', 'p', '--', 'sleep', '20']);
+    expect(end.code).toBe(125);
+    expect(end.stderr).toContain('lost');
   });
 
   test('the asked duration is over: SIGTERM, at the deadline SIGKILL, 124', async () => {
     expect((await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sleep', '20'])).code).toBe(124);
-    agent.behaviour = { dropAfterMs: 1500, outcome: 'expired' };
+    agent.behaviour = { endAfterMs: 1500, outcome: 'expired' };
     const deaf = 'trap "" TERM; while :; do sleep 0.05; done';
     const end = await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sh', '-c', deaf]);
     expect(end.code).toBe(124);
@@ -242,7 +290,7 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
       'sleep 2; echo done; exit 3',
     ];
     expect(await sh(args)).toMatchObject({ code: 3, stdout: 'done\n' });
-    agent.behaviour = { extendAfterMs: 100, dropAfterMs: 1500, outcome: 'expired' };
+    agent.behaviour = { extendAfterMs: 100, endAfterMs: 1500, outcome: 'expired' };
     expect((await sh(['run', '--profile', 'p', '--duration', '1s', '--', 'sleep', '20'])).code).toBe(124);
   });
 
@@ -252,4 +300,28 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
     expect(agent.of('PUT').map(({ body }) => JSON.parse(body).parent)).toEqual(['session-7', 'session-7']);
     expect((await sh(['start', '--profile', 'p', '--parent', '../x'])).code).toBe(2);
   });
+});
+
+test('an agent that stays away: after 10 s the task is lost, SIGTERM and 125', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'tasklease-tmp-'));
+  const ends = await Promise.all(
+    shells.map(async ([shell, ...first]) => {
+      const agent = new FakeAgent();
+      await agent.start();
+      const child = spawn(shell!, [...first, SCRIPT, 'run', '--profile', 'p', '--', 'sleep', '30'], {
+        env: { PATH: process.env.PATH!, TMPDIR: scratch, TASKLEASE_SOCKET: agent.socket },
+        stdio: 'ignore',
+      });
+      const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+      await until('the task is started', () => agent.of('PUT').length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await agent.stop();
+      const goneAt = Date.now();
+      const code = await ended;
+      return [shell, code, Date.now() - goneAt > 8_000];
+    }),
+  );
+  expect(ends).toEqual(shells.map(([shell]) => [shell, 125, true]));
+  await until('no file of it is left', () => readdirSync(scratch).length === 0);
+  rmSync(scratch, { recursive: true });
 });
