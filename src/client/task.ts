@@ -9,8 +9,10 @@ import { AgentUnreachable, ask, type Request, refusal, send } from './http.ts';
 import { stopUntilHeard, stopUntilProved } from './stop.ts';
 import type { CallOptions, Outcome, Receipt, Task, TaskEvent, TaskStatus } from './types.ts';
 
-/** How long leaving a scope waits for the proof, and for an agent that is being restarted. */
+/** How long leaving a scope waits for the proof, and a stop for an agent that is being restarted. */
 const PROOF_MS = 30_000;
+/** An agent that is away is found out first. */
+const SLACK_MS = 1_000;
 
 /** What a start was answered. */
 export interface Granted {
@@ -24,6 +26,7 @@ export class LeasedTask implements Task {
   readonly profile: string;
   readonly dir: string;
   readonly #socket: string;
+  readonly #proofMs: number;
   readonly #over = new AbortController();
   readonly #released = new AbortController();
   #deadline: Date;
@@ -32,8 +35,9 @@ export class LeasedTask implements Task {
   /** An earlier stop has waited for the agent in vain. */
   #unheard = false;
 
-  constructor(socket: string, { status, held }: Granted) {
+  constructor(socket: string, { status, held }: Granted, proofMs = PROOF_MS) {
     this.#socket = socket;
+    this.#proofMs = proofMs;
     this.id = status.task;
     this.profile = status.profile;
     this.dir = status.dir ?? '';
@@ -100,7 +104,7 @@ export class LeasedTask implements Task {
     this.#end('completed', 'it was stopped here');
     if (this.#receipt !== undefined) return this.#receipt;
     try {
-      this.#receipt = await stopUntilProved(this.#socket, this.id, this.#unheard ? 0 : PROOF_MS, signal);
+      this.#receipt = await stopUntilProved(this.#socket, this.id, this.#unheard ? 0 : this.#proofMs, signal);
       // What holds the task is let go last: before the stop it would look like a loss.
       this.#released.abort();
       return this.#receipt;
@@ -112,20 +116,20 @@ export class LeasedTask implements Task {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), PROOF_MS);
+    const timer = setTimeout(() => patience.abort(), this.#proofMs + SLACK_MS);
     try {
       await this.stop({ signal: patience.signal });
     } catch (error) {
       // An agent that does not know the task any more has nothing left to stop.
       if (error instanceof TaskleaseError && error.code === 'TASK_UNKNOWN') return;
-      const unheard = error instanceof AgentUnreachable;
-      if (!unheard && !patience.signal.aborted) throw error;
+      const away = error instanceof AgentUnreachable;
+      if (!away && !patience.signal.aborted) throw error;
       // The work of the scope is done, whatever becomes of the proof: nothing is thrown over its result.
       process.emitWarning(
-        unheard
-          ? `the agent is away, so task ${this.id} could not be stopped; it is told as soon as it is back`
-          : `revocation for task ${this.id} is still pending; its files are gone and the agent keeps trying`,
-        { type: 'TaskleaseWarning', code: unheard ? 'AGENT_UNREACHABLE' : 'REVOCATION_PENDING' },
+        away
+          ? `task ${this.id} could not be stopped yet: the agent is away; it is told as soon as it is back`
+          : `task ${this.id} is not proved stopped yet: its revocation is pending, and the agent keeps trying`,
+        { type: 'TaskleaseWarning', code: away ? 'AGENT_UNREACHABLE' : 'REVOCATION_PENDING' },
       );
       void stopUntilHeard(this.#socket, this.id);
     } finally {

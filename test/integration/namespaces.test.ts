@@ -13,6 +13,7 @@ import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const PROMISED_MS = 1_000;
+const CLIENT = new URL('../../dist/client.js', import.meta.url).href;
 const SOCKET_API = new URL('../harness/socket-api.ts', import.meta.url).href;
 
 let world: World;
@@ -108,6 +109,38 @@ if (process.getuid?.() === 0 && spawnSync('unshare', [...inNamespace, 'true']).s
     });
     expect(receipt).toMatchObject({ outcome: 'lost' });
     expectProved(receipt, 1);
+    await world.untilNothingLeft(5_000);
+  });
+
+  test('the TypeScript client there holds its tasks by the connection, and kill -9 ends them within a second', async () => {
+    const source = `
+      import { connect } from ${JSON.stringify(CLIENT)};
+      { await using task = await connect().start({ profile: 'database' }); await task.read('db.json'); }
+      const task = await connect().start({ profile: 'database', task: 'ns-client' });
+      console.log('started');
+      await new Promise((resolve) => setTimeout(resolve, 600_000));`;
+    const unshare = run('unshare', [
+      ...inNamespace,
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      source,
+    ]);
+    let out = '';
+    unshare.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    await until('the second task is started', () => out.includes('started'));
+    expect(await world.pgRoles()).toHaveLength(1);
+    const [first] = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8')
+      .trim()
+      .split(' ');
+    process.kill(Number(first), 'SIGKILL');
+    await until(
+      'file, role and lease are gone within a second',
+      async () => !existsSync(join(world.paths.secrets, 'ns-client')) && (await world.pgRoles()).length === 0,
+      PROMISED_MS,
+    );
     await world.untilNothingLeft(5_000);
   });
 
