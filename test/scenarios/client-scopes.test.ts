@@ -1,6 +1,6 @@
 // A thousand `await using` scopes in a hundred programs; a third of them throw, and each program is killed with -9 in
 // the middle of its last one. And while the agent itself is killed. Nothing is left, in Vault, PostgreSQL or tmpfs.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bareEnvironment } from '../../src/dev/agent-process.ts';
@@ -26,7 +26,11 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld({ audit: true });
 });
-afterAll(() => world?.close());
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+  return world?.close();
+});
 
 /** Runs a program to its end, which is SIGKILL, and answers what it said. */
 const run = (work: Work): Promise<Said[]> =>
@@ -35,6 +39,7 @@ const run = (work: Work): Promise<Said[]> =>
       env: { ...bareEnvironment(), TASKLEASE_SOCKET: world.paths.socket },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    running.add(child);
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
@@ -43,6 +48,7 @@ const run = (work: Work): Promise<Said[]> =>
       err += text;
     });
     child.once('close', (code, signal) => {
+      running.delete(child);
       if (signal !== 'SIGKILL' || err !== '')
         reject(new Error(`program ${work.first}: ${code} ${signal} ${err}`));
       else

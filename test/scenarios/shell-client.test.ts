@@ -28,13 +28,19 @@ beforeAll(async () => {
   scratch = join(world.paths.scratch, 'tmp');
   await mkdir(scratch);
 });
-afterAll(() => world?.close());
+const clients = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of clients) child.kill('SIGKILL');
+  return world?.close();
+});
 
 const begin = (shell: readonly string[], args: readonly string[]): Running => {
   const child = spawn(shell[0]!, [...shell.slice(1), SCRIPT, ...args], {
     env: { PATH: process.env.PATH!, TMPDIR: scratch, TASKLEASE_SOCKET: world.paths.socket },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  clients.add(child);
+  child.once('close', () => clients.delete(child));
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
