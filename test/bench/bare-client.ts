@@ -49,12 +49,15 @@ export const bareClient = (vault: Send, session: string, kind: Kind) => {
     },
     stop: async ({ lease_id, accessor }: { lease_id: string; accessor: string }) => {
       const lookup = () => vault('PUT', '/v1/sys/leases/lookup', { lease_id }, as(session));
+      const lookupToken = () => vault('POST', '/v1/auth/token/lookup-accessor', { accessor }, as(session));
       expectStatus(await lookup(), 200, 'look the lease up');
       const revoke = await vault('PUT', '/v1/sys/leases/revoke', { lease_id, sync: true }, as(session));
       expectStatus(revoke, 204, 'revoke the lease');
       const token = await vault('POST', '/v1/auth/token/revoke-accessor', { accessor }, as(session));
       expectStatus(token, 204, 'revoke the token');
-      expectStatus(await lookup(), 400, 'look the lease up again');
+      const [leaseLeft, tokenLeft] = await Promise.all([lookup(), lookupToken()]);
+      expectStatus(leaseLeft, 400, 'look the lease up again');
+      expectStatus(tokenLeft, 400, 'look the token up');
     },
   };
 };
