@@ -28,16 +28,20 @@ const realClock: GateClock = {
 };
 
 interface Waiting {
-  readonly lane: string;
+  /** Who came first, over all lanes. */
+  readonly ticket: number;
   readonly enter: () => void;
 }
 
 export class Gate {
-  readonly #places: number;
-  readonly #waiting: Waiting[][] = SHARES.map(() => []);
+  /** Places by urgency, of all and of one lane. */
+  readonly #rooms: readonly { readonly all: number; readonly lane: number }[];
+  /** A queue for each lane: a thousand that wait for one engine must not be passed in review for each other one. */
+  readonly #waiting = SHARES.map(() => new Map<string, Waiting[]>());
   readonly #running = SHARES.map(() => 0);
   readonly #inLane = SHARES.map(() => new Map<string, number>());
   #free: number;
+  #tickets = 0;
   readonly #clock: GateClock;
   #renewals = RENEWALS.atOnce;
   #countedAt: number;
@@ -45,7 +49,8 @@ export class Gate {
 
   /** @param clock milliseconds, and a timer, for the pace of renewals */
   constructor(places: number, clock: GateClock = realClock) {
-    this.#places = places;
+    const room = (part: number) => Math.max(1, Math.floor(places * part));
+    this.#rooms = SHARES.map(({ all, lane }) => ({ all: room(all), lane: room(lane) }));
     this.#free = places;
     this.#clock = clock;
     this.#countedAt = clock.now();
@@ -55,7 +60,7 @@ export class Gate {
   async through<T>(urgency: Urgency, lane: string, run: () => Promise<T>): Promise<T> {
     if (urgency === URGENCY.session) return run();
     if (this.#inPace(urgency) && this.#admits(urgency, lane)) this.#enter(urgency, lane);
-    else await new Promise<void>((enter) => this.#waiting[urgency]!.push({ lane, enter }));
+    else await this.#turn(urgency, lane);
     try {
       return await run();
     } finally {
@@ -70,12 +75,11 @@ export class Gate {
   }
 
   #admits(urgency: number, lane: string): boolean {
-    const share = SHARES[urgency]!;
-    const room = (part: number) => Math.max(1, Math.floor(this.#places * part));
+    const room = this.#rooms[urgency]!;
     return (
       this.#free > 0 &&
-      this.#running[urgency]! < room(share.all) &&
-      (this.#inLane[urgency]!.get(lane) ?? 0) < room(share.lane)
+      this.#running[urgency]! < room.all &&
+      (this.#inLane[urgency]!.get(lane) ?? 0) < room.lane
     );
   }
 
@@ -105,17 +109,41 @@ export class Gate {
     inLane.set(lane, (inLane.get(lane) ?? 0) + 1);
   }
 
+  #turn(urgency: number, lane: string): Promise<void> {
+    const { promise, resolve: enter } = Promise.withResolvers<void>();
+    const queues = this.#waiting[urgency]!;
+    const waiting = { ticket: this.#tickets++, enter };
+    const queue = queues.get(lane);
+    if (queue === undefined) queues.set(lane, [waiting]);
+    else queue.push(waiting);
+    return promise;
+  }
+
   /** Entered here, not by whoever waited, so that nobody slips in between. */
   #admitNext(): boolean {
-    for (const [urgency, queue] of this.#waiting.entries()) {
-      if (queue.length === 0 || !this.#inPace(urgency)) continue;
-      const next = queue.findIndex(({ lane }) => this.#admits(urgency, lane));
-      if (next === -1) continue;
-      const [{ lane, enter }] = queue.splice(next, 1) as [Waiting];
+    for (const [urgency, queues] of this.#waiting.entries()) {
+      if (queues.size === 0 || !this.#inPace(urgency)) continue;
+      const lane = this.#firstAdmitted(urgency, queues);
+      if (lane === null) continue;
+      const queue = queues.get(lane)!;
+      const { enter } = queue.shift()!;
+      if (queue.length === 0) queues.delete(lane);
       this.#enter(urgency, lane);
       enter();
       return true;
     }
     return false;
+  }
+
+  /** Of the lanes that have room, the one whose first has waited longest. */
+  #firstAdmitted(urgency: number, queues: ReadonlyMap<string, readonly Waiting[]>): string | null {
+    let first: string | null = null;
+    let ticket = Number.POSITIVE_INFINITY;
+    for (const [lane, queue] of queues) {
+      if (queue[0]!.ticket >= ticket || !this.#admits(urgency, lane)) continue;
+      first = lane;
+      ticket = queue[0]!.ticket;
+    }
+    return first;
   }
 }
