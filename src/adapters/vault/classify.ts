@@ -32,17 +32,10 @@ export function failedReply(
     );
   switch (status) {
     case 400: {
-      const missing = errors.some((text) => /invalid lease|lease not found|invalid accessor/i.test(text));
-      return fail('refused', 'VAULT_DENIED', badRequestHint(line.path), missing);
+      return fail('refused', 'VAULT_DENIED', badRequestHint(line.path), saysMissing(status, errors));
     }
     case 403:
-      return fail(
-        'refused',
-        'VAULT_DENIED',
-        forbiddenHint(line),
-        // Looking up or revoking what is gone is a 403 for accessors in some versions.
-        errors.some((text) => /invalid accessor/i.test(text)),
-      );
+      return fail('refused', 'VAULT_DENIED', forbiddenHint(line), saysMissing(status, errors));
     case 404:
       return fail('refused', 'VAULT_DENIED', `nothing is at ${line.path}: check the mount and the role`);
     case 412:
@@ -65,6 +58,16 @@ export function failedReply(
       return fail('refused', 'VAULT_CONTRACT', 'is vault.address really a Vault server?');
   }
 }
+
+/** Vault answers that there is no such lease or token. */
+export const isMissing = (status: number, body: Buffer): boolean =>
+  (status === 400 || status === 403) && saysMissing(status, errorSentences(body));
+
+/** Looking up or revoking what is gone is a 403 for accessors in some versions. */
+const saysMissing = (status: number, errors: readonly string[]): boolean => {
+  const sentence = status === 400 ? /invalid lease|lease not found|invalid accessor/i : /invalid accessor/i;
+  return errors.some((text) => sentence.test(text));
+};
 
 const LOGIN = /^auth\/.+\/login$/;
 const CREATE = /^auth\/token\/create\/(.+)$/;

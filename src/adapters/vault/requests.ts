@@ -7,7 +7,7 @@ import type { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
 import { vaultName } from '../../schema/scalars.ts';
 import { URGENCY, type Urgency } from './gate.ts';
-import type { CallOptions, Transport } from './transport.ts';
+import { type CallOptions, MISSING, type Transport } from './transport.ts';
 
 export interface Requests {
   /** A request that may be cut off at the configured time limit. */
@@ -18,6 +18,8 @@ export interface Requests {
     urgency: Urgency,
     body?: unknown,
   ): Promise<unknown>;
+  /** As call, about a lease or a token: false when Vault answers that there is none. */
+  find(path: string, token: Secret, urgency: Urgency, body: unknown): Promise<boolean>;
   /** A request that issues something: it is left to end for as long as Vault can still answer. */
   issue(
     method: 'GET' | 'POST',
@@ -58,10 +60,15 @@ export function openRequests(options: {
     return client.request({ ...call, headers } as unknown as Parameters<typeof client.request>[0]);
   }
 
+  const limitOf = (urgency: Urgency): number =>
+    urgency === URGENCY.session ? options.sessionTimeoutMs : options.timeoutMs;
+
   return {
-    call: (method, path, token, urgency, body) => {
-      const limitMs = urgency === URGENCY.session ? options.sessionTimeoutMs : options.timeoutMs;
-      return send({ method, path: `/${path}`, urgency, limitMs, ...json(body) }, token);
+    call: (method, path, token, urgency, body) =>
+      send({ method, path: `/${path}`, urgency, limitMs: limitOf(urgency), ...json(body) }, token),
+    async find(path, token, urgency, body) {
+      const call = { method: 'POST', path: `/${path}`, urgency, limitMs: limitOf(urgency) };
+      return (await send({ ...call, mayBeMissing: true, ...json(body) }, token)) !== MISSING;
     },
     issue: (method, path, token, urgency, body) =>
       send({ method, path: `/${path}`, urgency, ...json(body) }, token),

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
-import { failedReply, failedRequest, NOT_CONNECTED, TOO_LARGE } from './classify.ts';
+import { failedReply, failedRequest, isMissing, NOT_CONNECTED, TOO_LARGE } from './classify.ts';
 import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REPLY = 1024 * 1024;
@@ -37,7 +37,12 @@ export interface CallOptions {
   readonly urgency: Urgency;
   /** Milliseconds; absent for what must not be cut off while Vault can still answer. */
   readonly limitMs?: number;
+  /** That there is no such lease or token is an answer here, MISSING, and no failure. */
+  readonly mayBeMissing?: boolean;
 }
+
+/** The body of an answer that no reply can forge. */
+export const MISSING = Symbol('missing');
 
 export interface Reply {
   readonly statusCode: number;
@@ -117,8 +122,12 @@ export function openTransport(options: TransportOptions): Transport {
           throw failedRequest(line, origin, error);
         });
       try {
+        const request = { path: line.path };
         if (reply.status === 200 || reply.status === 204) {
-          return { statusCode: reply.status, body: parse(reply.bytes), request: { path: line.path } };
+          return { statusCode: reply.status, body: parse(reply.bytes), request };
+        }
+        if (call.mayBeMissing === true && isMissing(reply.status, reply.bytes)) {
+          return { statusCode: 200, body: MISSING, request };
         }
         throw failedReply(line, reply.status, reply.bytes, reply.retryAfter);
       } finally {

@@ -1,7 +1,7 @@
 // Owns the Vault port on a real server: which request each verb is, and the check of every reply.
 // Invariant: a token or secret that is not exactly what was asked for is never used.
 
-import { type Vault, VaultFailure } from '../../ports/vault.ts';
+import type { Vault } from '../../ports/vault.ts';
 import { renewReply } from '../../schema/vault-reply.ts';
 import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
@@ -40,7 +40,7 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     createToken: tokenMaker(requests, options.tokenRole),
     readSecret: (token, ask) => readSecret(requests, token, ask),
     lookupLease: (session, leaseId) =>
-      known(requests.call('POST', 'sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId })),
+      requests.find('sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId }),
     async renewLease(session, leaseId, increment) {
       const line = { method: 'POST', path: 'sys/leases/renew' };
       const reply = await requests.call('POST', line.path, session, URGENCY.renew, {
@@ -59,29 +59,14 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     },
     async revokeLease(session, leaseId) {
       // In the body, with sync: without it the answer means "queued" and says nothing about the engine.
-      const body = { lease_id: leaseId, sync: true };
-      await gone(requests.call('POST', 'sys/leases/revoke', session, URGENCY.revoke, body));
+      // Revoking what Vault does not know is a success.
+      await requests.find('sys/leases/revoke', session, URGENCY.revoke, { lease_id: leaseId, sync: true });
     },
     async revokeToken(session, accessor) {
-      await gone(requests.call('POST', 'auth/token/revoke-accessor', session, URGENCY.revoke, { accessor }));
+      await requests.find('auth/token/revoke-accessor', session, URGENCY.revoke, { accessor });
     },
     lookupToken: (session, accessor) =>
-      known(requests.call('POST', 'auth/token/lookup-accessor', session, URGENCY.revoke, { accessor })),
+      requests.find('auth/token/lookup-accessor', session, URGENCY.revoke, { accessor }),
     close: async () => transport.close(),
   };
-}
-
-async function known(call: Promise<unknown>): Promise<boolean> {
-  try {
-    await call;
-    return true;
-  } catch (error) {
-    if (error instanceof VaultFailure && error.missing) return false;
-    throw error;
-  }
-}
-
-/** Revoking what Vault does not know is a success. */
-async function gone(call: Promise<unknown>): Promise<void> {
-  await known(call);
 }

@@ -39,6 +39,9 @@ const requests: Requests = {
     if (given instanceof Error) throw given;
     return given;
   },
+  async find() {
+    throw new Error('a login asks for nothing that may be missing');
+  },
   async issue() {
     throw new Error('a plain login unwraps nothing');
   },
