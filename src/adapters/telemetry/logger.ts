@@ -15,7 +15,10 @@ export function openLog(level: Level): Log {
     { level, base: { name: 'tasklease', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     openStderr(),
   );
-  return (at, message, fields) => logger[at](masked(fields ?? {}), message);
+  return (at, message, fields) => {
+    // Most facts are not worth a line: what nobody reads is not made either.
+    if (logger.isLevelEnabled(at)) logger[at](masked(fields ?? {}), message);
+  };
 }
 
 const masked = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
