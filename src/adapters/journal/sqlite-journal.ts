@@ -14,6 +14,13 @@ import { GRANT_SUM, openDatabase, openRows, transaction } from './database.ts';
 import { isLight } from './light.ts';
 import { entryOf, rowOf } from './row.ts';
 
+/**
+ * Where so many appends came together, as many will come again in a moment: they are waited for, because a
+ * transaction costs as much for one as for fifty. Whoever comes alone is written at once.
+ */
+const MANY = 4;
+const GATHER_MS = 4;
+
 interface Waiting {
   readonly entries: readonly Entry[];
   readonly resolve: () => void;
@@ -61,6 +68,8 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
   let synchronous = 'FULL';
   let waiting: Waiting[] = [];
   let scheduled = false;
+  /** How many appends the last transaction took. */
+  let together = 0;
 
   function attempt<T>(run: () => T): T {
     if (damaged !== null) throw damaged;
@@ -99,6 +108,7 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
     const batch = waiting;
     waiting = [];
     if (batch.length === 0) return;
+    together = batch.length;
     const entries = batch.flatMap((each) => each.entries);
     try {
       attempt(() => {
@@ -124,7 +134,8 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
         waiting.push({ entries, resolve, reject });
         if (scheduled) return;
         scheduled = true;
-        setImmediate(flush);
+        if (together < MANY) setImmediate(flush);
+        else setTimeout(flush, GATHER_MS);
       });
     },
     openGrants(now) {
