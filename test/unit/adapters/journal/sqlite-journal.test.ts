@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openJournal } from '../../../../src/adapters/journal/sqlite-journal.ts';
 import type { Entry, Fact, Receipt } from '../../../../src/domain/fact.ts';
 import { type GrantId, grantId, type TaskId } from '../../../../src/domain/ids.ts';
@@ -93,6 +93,33 @@ test('what was appended just before close is written, not dropped', async () => 
   await appended;
   journal = openJournal(path, 'boot-1');
   expect(kept(grant('a'))).toEqual([accepted('a')]);
+});
+
+test('after many at once the next are gathered for a moment; whoever comes alone is written in the next turn', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate'] });
+  try {
+    const append = (task: string) => {
+      let written = false;
+      void journal.append([entry(grant(task), accepted(task))]).then(() => {
+        written = true;
+      });
+      return async (ms: number) => {
+        await vi.advanceTimersByTimeAsync(ms);
+        return written;
+      };
+    };
+    expect(await append('alone')(0)).toBe(true);
+    const [many] = ['a', 'b', 'c', 'd', 'e'].map(append);
+    expect(await many!(0)).toBe(true);
+    const next = append('next');
+    expect(await next(3)).toBe(false);
+    const later = append('later');
+    expect(await next(1)).toBe(true);
+    expect(await later(0)).toBe(true);
+    expect(await append('alone-again')(0)).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('one entry that cannot be kept fails its whole batch, and nothing of the batch is there', async () => {
