@@ -40,7 +40,7 @@ fi
 # has to receive that signal to pass it on, and whose handler keeps the debugger away); a small heap for
 # the agent, which lives long.
 case $1 in
-  agent) set -- --disable-sigusr1 --max-semi-space-size=1 "$_tasklease_file" "$@" ;;
+  agent) set -- --disable-sigusr1 --max-semi-space-size=4 "$_tasklease_file" "$@" ;;
   run) set -- "$_tasklease_file" "$@" ;;
   *) set -- --disable-sigusr1 "$_tasklease_file" "$@" ;;
 esac

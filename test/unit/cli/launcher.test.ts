@@ -69,7 +69,7 @@ describe('the bundle as a command', () => {
         '--report-exclude-env',
         '--disable-warning=ExperimentalWarning',
         '--disable-sigusr1',
-        '--max-semi-space-size=1',
+        '--max-semi-space-size=4',
       ],
     ],
     ['run', ['--disable-proto=throw', '--report-exclude-env', '--disable-warning=ExperimentalWarning']],
