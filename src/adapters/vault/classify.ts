@@ -97,8 +97,7 @@ function forbiddenHint({ method, path }: RequestLine): string {
   return `a policy of the profile must allow update on ${path} with these parameters`;
 }
 
-/** Codes of our own: the connection did not stand in time; the reply was larger than any of Vault's. */
-export const NOT_CONNECTED = 'CONNECT_TIMEOUT';
+/** A code of our own: the reply was larger than any of Vault's. */
 export const TOO_LARGE = 'REPLY_TOO_LARGE';
 
 /** Failures that happen before a request left this machine. */
@@ -108,7 +107,7 @@ const NOT_SENT = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
-  NOT_CONNECTED,
+  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
 /** A request that got no reply. */

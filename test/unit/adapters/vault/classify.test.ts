@@ -6,7 +6,6 @@ import {
   brokenContract,
   failedReply,
   failedRequest,
-  NOT_CONNECTED,
   TOO_LARGE,
 } from '../../../../src/adapters/vault/classify.ts';
 
@@ -141,7 +140,7 @@ describe('a request without a reply', () => {
     ['ENETUNREACH', coded('ENETUNREACH')],
     ['ETIMEDOUT', coded('ETIMEDOUT', { syscall: 'connect' })],
     ['ECONNRESET', coded('ECONNRESET', { syscall: 'connect' })],
-    [NOT_CONNECTED, coded(NOT_CONNECTED)],
+    ['UND_ERR_CONNECT_TIMEOUT', coded('UND_ERR_CONNECT_TIMEOUT')],
   ])('%s while connecting: it never left', (code, cause) => {
     const failure = failed(cause);
     expect(failure).toMatchObject({ kind: 'notDone', missing: false, forbidden: false });

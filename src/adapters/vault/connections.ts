@@ -1,0 +1,125 @@
+// Owns the connections to Vault, which are kept and used again: undici's pool, without the rest of undici, since
+// node:http takes twice the processor time for a request, and where Vault shares the machine the kill switch waits for
+// that. Invariant: a request is sent once, to the server that the certificate says; nothing is repeated or redirected.
+
+import { readFileSync } from 'node:fs';
+import type { Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
+import { TOO_LARGE } from './classify.ts';
+
+const MAX_REPLY = 1024 * 1024;
+/** Well below Vault's own idle timeout of 5 min, so that a connection is hardly ever closed under a request. */
+const IDLE_MS = 30_000;
+
+export interface ConnectionOptions {
+  readonly address: string;
+  readonly caFile?: string;
+  readonly tlsServerName?: string;
+  readonly clientCertFile?: string;
+  readonly clientKeyFile?: string;
+  /** How long a connection may take to stand. Nothing is sent before, so giving up on that is always safe. */
+  readonly timeoutMs: number;
+}
+
+export interface Outgoing {
+  readonly method: string;
+  /** With its leading slash. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | null;
+  /** From now to the last byte. Milliseconds. */
+  readonly limitMs: number;
+}
+
+export interface RawReply {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly bytes: Buffer;
+}
+
+export interface Connections {
+  exchange(request: Outgoing): Promise<RawReply>;
+  close(): void;
+}
+
+export function openConnections(options: ConnectionOptions): Connections {
+  const read = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file));
+  const pool = new Pool(new URL(options.address).origin, {
+    // The gate limits; a limit here would make the session wait behind others.
+    connections: null,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: IDLE_MS,
+    keepAliveMaxTimeout: IDLE_MS,
+    // The time limit of each request is its caller's.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      timeout: options.timeoutMs,
+      keepAlive: true,
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ca: read(options.caFile),
+      cert: read(options.clientCertFile),
+      key: read(options.clientKeyFile),
+      ...(options.tlsServerName === undefined ? {} : { servername: options.tlsServerName }),
+    },
+  });
+  return {
+    exchange: (request) => exchange(pool, request),
+    close: () => void pool.destroy(),
+  };
+}
+
+function exchange(pool: Dispatcher, { method, path, headers, body, limitMs }: Outgoing): Promise<RawReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<RawReply>();
+  let controller: Dispatcher.DispatchController | null = null;
+  let failed: Error | null = null;
+  const fail = (error: Error): void => {
+    failed = error;
+    clearTimeout(limit);
+    controller?.abort(error);
+    reject(error);
+  };
+  const limit = setTimeout(() => fail(coded('ETIMEDOUT')), limitMs);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let status = 0;
+  let retryAfter: string | undefined;
+  pool.dispatch(
+    { method: method as Dispatcher.HttpMethod, path, headers: { ...headers }, body },
+    {
+      onRequestStart(started) {
+        controller = started;
+        // Given up while it waited for its connection: then it is not sent at all.
+        if (failed !== null) started.abort(failed);
+      },
+      onResponseStart(_, statusCode, replied) {
+        status = statusCode;
+        retryAfter = replied['retry-after']?.toString();
+      },
+      onResponseData(_, chunk) {
+        size += chunk.length;
+        if (size > MAX_REPLY) fail(coded(TOO_LARGE));
+        else chunks.push(chunk);
+      },
+      onResponseEnd() {
+        clearTimeout(limit);
+        resolve({ status, retryAfter, bytes: whole(chunks) });
+      },
+      onResponseError(_, error) {
+        fail(error);
+      },
+    },
+  );
+  return promise;
+}
+
+const coded = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** The bytes in one buffer, and in no other. */
+function whole(chunks: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat(chunks);
+  for (const chunk of chunks) chunk.fill(0);
+  return bytes;
+}
