@@ -37,9 +37,15 @@ export type PostgresServer = {
 
 const DURABILITY_OFF = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
-const connect = async (port: number, database: string, user: string, password: string): Promise<Client> => {
+const connect = async (
+  port: number,
+  database: string,
+  user: string,
+  password: string,
+  host = '127.0.0.1',
+): Promise<Client> => {
   const client = new Client({
-    host: '127.0.0.1',
+    host,
     port,
     database,
     user,
@@ -62,10 +68,11 @@ export const canLogin = async (
   database: string,
   user: string,
   password: string,
+  host?: string,
 ): Promise<boolean> => {
   let client: Client | undefined;
   try {
-    client = await connect(port, database, user, password);
+    client = await connect(port, database, user, password, host);
     await client.query('select 1');
     return true;
   } catch (error) {

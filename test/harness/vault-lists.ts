@@ -2,7 +2,9 @@
 // what the agent believes.
 import type { VaultServer } from '../../src/dev/vault-server.ts';
 
-const keysOf = async (vault: VaultServer, path: string): Promise<string[]> => {
+type Asked = Pick<VaultServer, 'request'>;
+
+const keysOf = async (vault: Asked, path: string): Promise<string[]> => {
   const reply = await vault.request('GET', `${path}?list=true`);
   if (reply.status === 404) return [];
   if (reply.status !== 200) throw new Error(`Vault answered ${reply.status} to LIST ${path}`);
@@ -10,7 +12,7 @@ const keysOf = async (vault: VaultServer, path: string): Promise<string[]> => {
 };
 
 /** Ids of all leases of secrets (tokens have leases too; they are seen as tokens). */
-export const secretLeases = async (vault: VaultServer): Promise<string[]> => {
+export const secretLeases = async (vault: Asked): Promise<string[]> => {
   const walk = async (prefix: string): Promise<string[]> => {
     const keys = await keysOf(vault, `sys/leases/lookup/${prefix}`);
     const found = await Promise.all(
@@ -33,7 +35,7 @@ export type SeenToken = {
 };
 
 /** Every service token that Vault knows, with its path of creation. */
-export const tokens = async (vault: VaultServer): Promise<SeenToken[]> => {
+export const tokens = async (vault: Asked): Promise<SeenToken[]> => {
   const accessors = await keysOf(vault, 'auth/token/accessors/');
   const seen = await Promise.all(
     accessors.map(async (accessor) => {
@@ -48,12 +50,12 @@ export const tokens = async (vault: VaultServer): Promise<SeenToken[]> => {
 };
 
 /** Those made for tasks. */
-export const taskTokens = async (vault: VaultServer): Promise<SeenToken[]> =>
+export const taskTokens = async (vault: Asked): Promise<SeenToken[]> =>
   (await tokens(vault)).filter(({ path }) => path === 'auth/token/create/tasklease');
 
 /** What Vault says of one lease; undefined when it does not know it. */
 export const lookupLease = async (
-  vault: VaultServer,
+  vault: Asked,
   leaseId: string,
 ): Promise<{ ttl: number; renewable: boolean; last_renewal: string | null } | undefined> => {
   const reply = await vault.request('PUT', 'sys/leases/lookup', { lease_id: leaseId });
