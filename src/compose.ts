@@ -11,6 +11,7 @@ import {
   socketDirectory,
 } from './adapters/files/directory.ts';
 import { openTmpfsFiles } from './adapters/files/tmpfs-files.ts';
+import { apartFromWorkloads } from './adapters/files/volumes.ts';
 import { openJournal } from './adapters/journal/sqlite-journal.ts';
 import { callerOf } from './adapters/peer/credentials.ts';
 import { openLiveness } from './adapters/peer/liveness.ts';
@@ -97,10 +98,15 @@ export async function openAgent({ config, environment }: Settings, version: stri
 }
 
 function prepareDirectories(config: AgentConfig): string {
+  const socketDir = dirname(config.socket.path);
+  apartFromWorkloads('runtime_dir', config.runtime_dir, [
+    ['socket.path', socketDir],
+    ['secrets_dir', config.secrets_dir],
+  ]);
   privateMemoryDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
   readDirectory('profiles_dir', config.profiles_dir);
-  socketDirectory('socket.path', dirname(config.socket.path));
+  socketDirectory('socket.path', socketDir);
   return secretsDirectory(config.secrets_dir);
 }
 

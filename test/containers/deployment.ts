@@ -1,37 +1,34 @@
 // Owns one deployment of docker-compose.yml in containers, and how a test looks at it: as a workload (exec in its
 // container), as Vault's administrator and as PostgreSQL. Invariants: the shipped file is used as it is, with only the
 // changes laid over it that the options name; close() takes everything down and fails when something is left.
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
-import { parse, stringify } from 'yaml';
 import { forgetDirectory, guardDirectory } from '../../src/dev/children.ts';
 import { canLogin } from '../../src/dev/postgres-server.ts';
 import type { VaultReply, VaultServer } from '../../src/dev/vault-server.ts';
 import type { ProfileBody } from '../harness/sample-profiles.ts';
-import type { Json, Reply } from '../harness/socket-api.ts';
+import type { Reply } from '../harness/socket-api.ts';
 import { until } from '../harness/until.ts';
 import { type SeenToken, secretLeases, taskTokens } from '../harness/vault-lists.ts';
 import { type Engine, type Output, startEngine } from './engine.ts';
 import { makeImages } from './images.ts';
+import {
+  type DeploymentOptions,
+  type Edit,
+  writeConfig,
+  writeFiles,
+  writeOverlay,
+  writeProfile,
+} from './overlay.ts';
+import { everything, sweep } from './sweep.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const WORKLOAD_USER = '20001:10001';
 const SOCKET = '/run/tasklease/agent.sock';
-
-export interface DeploymentOptions {
-  /** Seconds, in agent.yaml and the session role; as shipped when not given. */
-  leash?: number;
-  /** Profiles beside the shipped one. */
-  profiles?: Record<string, ProfileBody>;
-  /** Edits the settings of the agent. */
-  configure?(config: Json): void;
-  /** Edits what is laid over docker-compose.yml. */
-  overlay?(overlay: Json): void;
-}
 
 export interface ExecOptions {
   user?: string;
@@ -56,14 +53,16 @@ export class Deployment {
   readonly engine: Engine;
   readonly project: string;
   readonly #directory: string;
+  readonly #options: DeploymentOptions;
   readonly #environment: NodeJS.ProcessEnv;
 
-  private constructor(engine: Engine, directory: string, project: string) {
+  private constructor(engine: Engine, directory: string, options: DeploymentOptions) {
     this.engine = engine;
-    this.project = project;
+    this.project = `tasklease-${process.pid}-${directory.slice(-6).toLowerCase()}`;
     this.#directory = directory;
+    this.#options = options;
     this.#environment = {
-      COMPOSE_PROJECT_NAME: project,
+      COMPOSE_PROJECT_NAME: this.project,
       COMPOSE_FILE: [join(ROOT, 'docker-compose.yml'), join(directory, 'overlay.yaml')].join(':'),
     };
   }
@@ -74,13 +73,10 @@ export class Deployment {
     const directory = await mkdtemp(join(tmpdir(), 'tasklease-deployment-'));
     guardDirectory(directory);
     try {
+      await sweep(engine);
       await makeImages(engine);
       writeFiles(directory, options);
-      return new Deployment(
-        engine,
-        directory,
-        `tasklease-${process.pid}-${directory.slice(-6).toLowerCase()}`,
-      );
+      return new Deployment(engine, directory, options);
     } catch (error) {
       await engine.close();
       throw error;
@@ -110,15 +106,12 @@ export class Deployment {
     await this.healthy();
   }
 
-  healthy(): Promise<unknown> {
-    return until('the agent is healthy', async () => {
-      const { code, stdout, stderr } = await this.engine.run('podman', [
-        'healthcheck',
-        'run',
-        this.container('agent'),
-      ]);
-      if (code !== 0) throw new Error(`${stdout}${stderr}`);
-      return true;
+  async healthy(): Promise<void> {
+    const agent = this.container('agent');
+    await until('the agent is healthy', async () => {
+      if ((await this.engine.run('podman', ['healthcheck', 'run', agent])).code === 0) return true;
+      const log = await this.engine.run('podman', ['logs', '--tail=5', agent]);
+      throw new Error(`${agent} says: ${log.stdout}${log.stderr}`);
     });
   }
 
@@ -131,6 +124,28 @@ export class Deployment {
       ...['run', '-T', '--detach', '--no-deps', '--name', this.container('workload'), '--user', user],
       ...['--entrypoint', command[0]!, 'workload', ...command.slice(1)],
     );
+  }
+
+  /** SIGKILL for the container that startWorkload() made, and away with it. */
+  removeWorkload(): Promise<unknown> {
+    return this.#remove('workload');
+  }
+
+  /** SIGKILL for the agent's container, and nothing that starts it again: its own tmpfs is gone with it. */
+  removeAgent(): Promise<unknown> {
+    return this.#remove('agent');
+  }
+
+  #remove(service: string): Promise<unknown> {
+    return this.engine.podman([
+      'rm',
+      '--force',
+      '--ignore',
+      '--time',
+      '0',
+      '--volumes',
+      this.container(service),
+    ]);
   }
 
   exec(service: string, command: readonly string[], { user, timeoutMs }: ExecOptions = {}): Promise<Output> {
@@ -154,7 +169,7 @@ export class Deployment {
     const words = ['curl', '-sS', '-g', '-X', method, '-w', '\n%{http_code} %{content_type}', ...data];
     const seen = await this.exec(
       'workload',
-      [...words, '--unix-socket', SOCKET, `http://tasklease${path}`],
+      [...words, '--unix-socket', this.#options.socket ?? SOCKET, `http://tasklease${path}`],
       options,
     );
     if (seen.code !== 0) throw new Error(`curl ${method} ${path}: exit ${seen.code}: ${seen.stderr}`);
@@ -250,34 +265,42 @@ export class Deployment {
     ]);
   }
 
+  /** Lays something else over docker-compose.yml from now on; containers that run keep what they have. */
+  lay(edit: Edit): void {
+    writeOverlay(this.#directory, this.#options, edit);
+  }
+
+  /** Other settings for the containers that are started from now on. */
+  configure(edit: Edit): void {
+    writeConfig(this.#directory, this.#options, edit);
+  }
+
   writeProfile(name: string, body: ProfileBody): void {
     writeProfile(join(this.#directory, 'profiles'), name, body);
   }
 
-  /** What Podman still has of this deployment. */
+  /** What Podman still has of this deployment, and the kernel of its mounts. */
   async left(): Promise<string[]> {
-    const filter = `name=${this.project}`;
-    const lists = await Promise.all(
-      [
-        ['ps', '--all', '--format', '{{.Names}}'],
-        ['volume', 'ls', '--format', '{{.Name}}'],
-        ['network', 'ls', '--format', '{{.Name}}'],
-      ].map((list) => this.engine.podman([...list, '--filter', filter])),
+    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+    const things = await everything(this.engine);
+    return [...things.map(({ kind, name }) => `${kind} ${name}`), ...mounts].filter((line) =>
+      line.includes(this.project),
     );
-    const mounts = readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .filter((line) => line.includes(this.project));
-    return [...lists.flatMap((list) => list.split('\n')), ...mounts].filter((line) => line !== '');
+  }
+
+  /** docker-compose down; rejects when that leaves something. */
+  async down(): Promise<void> {
+    await this.compose('down', '--volumes');
+    const left = await this.left();
+    if (left.length > 0) throw new Error(`left after docker-compose down --volumes: ${left.join(', ')}`);
   }
 
   async close(): Promise<void> {
     try {
-      const name = this.container('workload');
-      await this.engine.podman(['rm', '--force', '--ignore', '--time', '1', name]);
-      await this.tryCompose('down', '--volumes');
-      const left = await this.left();
-      if (left.length > 0) throw new Error(`left after docker-compose down --volumes: ${left.join(', ')}`);
+      await this.removeWorkload();
+      await this.down();
     } finally {
+      await sweep(this.engine, this.project);
       await this.engine.close();
       await rm(this.#directory, { recursive: true, force: true });
       forgetDirectory(this.#directory);
@@ -291,53 +314,5 @@ export class Deployment {
   async #address(service: string): Promise<string> {
     const networks = JSON.parse(await this.#inspect(service, '{{json .NetworkSettings.Networks}}'));
     return networks[`${this.project}_engine`].IPAddress;
-  }
-}
-
-function writeProfile(directory: string, name: string, body: ProfileBody): void {
-  writeFileSync(join(directory, `${name}.yaml`), stringify({ profile: name, ...body }));
-}
-
-/** The directory that is laid over the shipped one: settings, profiles, policies, and the overlay itself. */
-function writeFiles(directory: string, options: DeploymentOptions): void {
-  cpSync(join(ROOT, 'deploy/compose/profiles'), join(directory, 'profiles'), { recursive: true });
-  for (const [name, body] of Object.entries(options.profiles ?? {})) {
-    writeProfile(join(directory, 'profiles'), name, body);
-  }
-  cpSync(join(ROOT, 'vault-policies'), join(directory, 'policies'), { recursive: true });
-  const config = parse(readFileSync(join(ROOT, 'deploy/compose/agent.yaml'), 'utf8'));
-  if (options.leash !== undefined) {
-    config.vault.leash = `${options.leash}s`;
-    const role = join(directory, 'policies/session-role.json');
-    const body = { ...JSON.parse(readFileSync(role, 'utf8')), token_period: `${options.leash}s` };
-    writeFileSync(role, JSON.stringify(body));
-  }
-  options.configure?.(config);
-  writeFileSync(join(directory, 'agent.yaml'), stringify(config));
-  const overlay: Json = {
-    services: {
-      setup: { volumes: [`${directory}/policies:/vault-policies:ro`] },
-      agent: {
-        volumes: [
-          `${directory}/agent.yaml:/etc/tasklease/agent.yaml:ro`,
-          `${directory}/profiles:/etc/tasklease/profiles:ro`,
-        ],
-      },
-    },
-    volumes: parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')).volumes,
-  };
-  options.overlay?.(overlay);
-  for (const volume of Object.values<Json>(overlay.volumes)) asPodmanSays(volume);
-  writeFileSync(join(directory, 'overlay.yaml'), stringify(overlay));
-}
-
-/**
- * Podman reports the owner of a tmpfs volume as options of their own, and docker-compose 1 takes a volume whose
- * options are not those of its file for one that was changed.
- */
-function asPodmanSays(volume: Json): void {
-  const options = volume?.driver_opts;
-  for (const [, name, id] of String(options?.o ?? '').matchAll(/\b([ug]id)=(\d+)/g)) {
-    options[name!.toUpperCase()] = id;
   }
 }

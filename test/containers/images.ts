@@ -133,8 +133,15 @@ async function makeStandIn(engine: Engine, base: string, { image, recipe, stage 
 const build = (engine: Engine, args: readonly string[]): Promise<void> =>
   must(engine, 'podman', ['build', '--format=docker', '--network=host', '--pull=never', '--layers', ...args]);
 
-/** Makes whatever is not there. Several test files may ask at once. */
-export async function makeImages(engine: Engine): Promise<void> {
+let made: Promise<void> | undefined;
+
+/** Makes whatever is not there. Several test files may ask at once; in one it is done once. */
+export function makeImages(engine: Engine): Promise<void> {
+  made ??= makeAll(engine);
+  return made;
+}
+
+async function makeAll(engine: Engine): Promise<void> {
   let done = false;
   mkdirSync(CACHE, { recursive: true });
   await underLock(

@@ -57,6 +57,17 @@ function isReadOnly(path: string): boolean {
   }
 }
 
+/** Another mount of the same volume may be the one to write to, so a read-only one is a mistake of its own. */
+function writable(name: string, path: string): void {
+  if (isReadOnly(path)) throw unsafe(name, `${path} is read-only`, 'mount it with rw');
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch {
+    const uid = process.geteuid?.();
+    throw unsafe(name, `${path} cannot be written by uid ${uid}`, "chown it to the agent's uid");
+  }
+}
+
 /** A directory for a socket: volume roots and sticky directories will do, since the name itself is ours. */
 export function socketDirectory(name: string, path: string): void {
   ensure(name, path, 0o755);
@@ -70,16 +81,8 @@ export function socketDirectory(name: string, path: string): void {
  */
 export function privateDirectory(name: string, path: string): void {
   safeDirectory(name, path, 0o700);
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EROFS') return;
-    throw unsafe(
-      name,
-      `${path} cannot be written by uid ${process.geteuid?.()}`,
-      `chown it to the agent's uid`,
-    );
-  }
+  if (isReadOnly(path)) return;
+  writable(name, path);
   const stat = look(name, path);
   if ((stat.mode & 0o077) === 0) return;
   if (stat.uid !== process.geteuid?.()) {
@@ -91,7 +94,7 @@ export function privateDirectory(name: string, path: string): void {
 /** A private directory that a reboot empties. */
 export function privateMemoryDirectory(name: string, path: string): void {
   privateDirectory(name, path);
-  if (isReadOnly(path)) throw unsafe(name, `${path} is read-only`, 'mount it with rw');
+  writable(name, path);
   if (isInMemory(path)) return;
   throw unsafe(
     name,
@@ -118,8 +121,10 @@ export function secretsDirectory(path: string): string {
   const stat = look(name, path);
   if (!isVolumeRoot(stat)) {
     safeDirectory(name, path, 0o711);
+    writable(name, path);
     return path;
   }
+  writable(name, path);
   checkParents(name, path);
   const inside = join(path, 'tasklease');
   ensure(name, inside, 0o750);

@@ -115,12 +115,16 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('secrets and socket are tmpfs that belong to the agent', () => {
-    for (const name of ['secrets', 'socket']) {
+  test('secrets, socket and the private directory are tmpfs that belong to the agent', () => {
+    for (const [name, mode] of [
+      ['secrets', '0711'],
+      ['socket', '0711'],
+      ['private', '0700'],
+    ] as const) {
       const options = compose.volumes[name]!.driver_opts!;
       expect(options.type).toBe('tmpfs');
       expect(options.o.split(',')).toEqual(
-        expect.arrayContaining(['mode=0711', 'uid=10001', 'gid=10001', 'nosuid', 'nodev', 'noexec']),
+        expect.arrayContaining([`mode=${mode}`, 'uid=10001', 'gid=10001', 'nosuid', 'nodev', 'noexec']),
       );
     }
   });
@@ -131,7 +135,7 @@ describe('docker-compose.yml', () => {
       { source: 'socket', target: '/run/tasklease', mode: 'ro' },
       { source: 'secrets', target: settings.secrets_dir, mode: 'ro' },
     ]);
-    expect(agent.tmpfs?.[0]).toMatch(new RegExp(`^${settings.runtime_dir}:.*mode=0700,uid=10001`));
+    expect(mounts(agent)).toContainEqual({ source: 'private', target: settings.runtime_dir, mode: 'rw' });
     const common = (one: Service, other: Service) =>
       one.networks!.filter((name) => other.networks!.includes(name));
     expect(common(workload, compose.services.vault!)).toEqual([]);
