@@ -2,7 +2,7 @@
 // Docker API on a socket of its own for docker-compose; and what systemd would do for it elsewhere, the health checks.
 // Invariant: whatever keeps containers from running on this machine is told in one sentence, with what to do.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statfsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -65,11 +65,18 @@ const runDirectory = (): string =>
     `tasklease-podman-${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)}-${process.getuid!()}`,
   );
 
+/** Another test file's Podman may be reading it. */
+function writeWhole(path: string, text: string): void {
+  const part = `${path}.${process.pid}`;
+  writeFileSync(part, text);
+  renameSync(part, path);
+}
+
 const settings = (): NodeJS.ProcessEnv => {
   const directory = runDirectory();
   mkdirSync(CACHE, { recursive: true });
   mkdirSync(join(directory, 'networks'), { recursive: true, mode: 0o700 });
-  writeFileSync(
+  writeWhole(
     join(directory, 'containers.conf'),
     `[containers]
 default_ulimits = ${ulimits()}
@@ -86,7 +93,7 @@ network_config_dir = "${directory}/networks"
   );
   // Overlay does not go on top of overlay, as inside another container.
   const driver = statfsSync(CACHE).type === OVERLAYFS_MAGIC ? 'vfs' : 'overlay';
-  writeFileSync(
+  writeWhole(
     join(directory, 'storage.conf'),
     `[storage]\ndriver = "${driver}"\ngraphroot = "${CACHE}/${driver}"\nrunroot = "${directory}/storage"\n`,
   );

@@ -59,6 +59,7 @@ const STAND_INS: readonly StandIn[] = [
   },
 ];
 
+/** Runs a program to its good end. */
 async function must(engine: Engine, program: string, args: readonly string[]): Promise<void> {
   const { code, stdout, stderr } = await engine.run(program, args, PATIENCE_MS);
   if (code === 0) return;
@@ -102,6 +103,15 @@ async function makeDebian(engine: Engine): Promise<string> {
     ]);
   });
   return recipe;
+}
+
+/** Told apart from what may be wrong with the images and the files of this project. */
+async function tryContainer(engine: Engine): Promise<void> {
+  const { code, stderr } = await engine.run('podman', ['run', '--rm', DEBIAN, 'true']);
+  if (code === 0) return;
+  throw new Error(
+    `The container tests cannot run here, for Podman cannot start any container: ${stderr.trim()}`,
+  );
 }
 
 async function makeStandIn(engine: Engine, base: string, { image, recipe, stage }: StandIn): Promise<void> {
@@ -149,6 +159,7 @@ async function makeAll(engine: Engine): Promise<void> {
     () => done,
     async () => {
       const base = await makeDebian(engine);
+      await tryContainer(engine);
       for (const standIn of STAND_INS) await makeStandIn(engine, base, standIn);
       await build(engine, ['--file', join(ROOT, 'deploy/Dockerfile'), '--tag', 'tasklease:local', ROOT]);
       await build(engine, [

@@ -19,9 +19,3 @@ export const standing = (round = 0): ProfileBody => ({
     },
   },
 });
-
-/** What nobody can fulfil whose process the agent does not see. */
-export const byProgram: ProfileBody = {
-  ...standing(),
-  allow: { uids: [20_001], where: { exe: ['/usr/bin/curl'] } },
-};
