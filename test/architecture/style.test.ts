@@ -12,7 +12,7 @@ describe('source files', () => {
     const odd = [...files, ...tests]
       .map(({ path }) => path)
       .filter(
-        (path) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|bench))?\.ts$/.test(path),
+        (path) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|bench|d))?\.ts$/.test(path),
       );
     expect(odd).toEqual([]);
   });
