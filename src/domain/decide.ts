@@ -166,14 +166,19 @@ function alarm(step: Step): void {
   const { state, pending, deadline } = step.grant;
   if (state === 'stopping' && step.due(pending.eraseRetryAt)) step.pending({ eraseRetryAt: null });
   // What comes of it late is revoked.
-  if (state === 'starting' && (step.due(pending.answerBy) || step.due(deadline))) {
-    step.record({ type: 'grant.refused', problem: slow().body() });
-  }
+  if (state !== 'starting') return;
+  if (step.due(pending.answerBy)) step.record({ type: 'grant.refused', problem: slow().body() });
+  else if (step.due(deadline)) step.record({ type: 'grant.refused', problem: tooShort().body() });
 }
 
 const slow = (): Problem =>
   new Problem('VAULT_UNREACHABLE', 'Vault did not answer in time', {
     hint: 'try again; what Vault issues late is revoked at once',
+  });
+
+const tooShort = (): Problem =>
+  new Problem('SIGNAL_INVALID', 'the deadline passed before the task became active', {
+    hint: 'ask for a longer duration; a child never lives longer than its parent',
   });
 
 const SESSION_ENDED = 'the Vault session above its token ended';

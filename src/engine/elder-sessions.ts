@@ -15,7 +15,11 @@ export interface Session extends KeptSession {
   endsAt: Instant;
 }
 
-const AT_ONCE = 3;
+/** With the session in use these make the four requests beside the gate (adapters/vault/transport.ts). */
+const RENEWED_AT_ONCE = 2;
+const ENDED_AT_ONCE = 1;
+/** When the agent ends, nothing is renewed any more. */
+const LAST_ENDED_AT_ONCE = 4;
 const END_ATTEMPTS = 3;
 
 export class ElderSessions {
@@ -65,10 +69,7 @@ export class ElderSessions {
 
   /** Renews each; one that Vault refuses twice, or whose time is over, is lost. Never throws. */
   async renewAll(): Promise<void> {
-    const elders = this.#elders;
-    for (let i = 0; i < elders.length; i += AT_ONCE) {
-      await Promise.all(elders.slice(i, i + AT_ONCE).map((elder) => this.#renew(elder)));
-    }
+    await few(this.#elders, RENEWED_AT_ONCE, (elder) => this.#renew(elder));
   }
 
   async #renew(elder: Session): Promise<void> {
@@ -115,7 +116,7 @@ export class ElderSessions {
   async closeUnused(inUse: (accessor: string) => boolean, attempt = 1): Promise<void> {
     const unused = this.#elders.filter(({ accessor }) => !inUse(accessor) && !this.#closing.has(accessor));
     for (const { accessor } of unused) this.#closing.add(accessor);
-    const ended = await Promise.all(unused.map((elder) => this.#end(elder)));
+    const ended = await few(unused, ENDED_AT_ONCE, (elder) => this.#end(elder));
     for (const { accessor } of unused) this.#closing.delete(accessor);
     if (!ended.includes(false) || this.#elders.length === 0) return;
     const { clock } = this.#ports;
@@ -127,7 +128,7 @@ export class ElderSessions {
     const { clock, telemetry } = this.#ports;
     for (let attempt = 1; attempt <= END_ATTEMPTS; attempt += 1) {
       const held = this.#held();
-      const ended = await Promise.all(held.map((session) => this.#end(session)));
+      const ended = await few(held, LAST_ENDED_AT_ONCE, (session) => this.#end(session));
       if (!ended.includes(false)) return;
       await new Promise<void>((resolve) => clock.after(retryDelayMs('end', attempt), resolve));
     }
@@ -176,6 +177,19 @@ export class ElderSessions {
       });
     }
   }
+}
+
+/** Does the work for each, at most `width` at once. */
+async function few<Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let i = 0; i < items.length; i += width) {
+    results.push(...(await Promise.all(items.slice(i, i + width).map(work))));
+  }
+  return results;
 }
 
 /** Twice the same 403: one odd answer of something in between must not end every task. */

@@ -74,12 +74,18 @@ export class GrantBook {
     return tombstone.receipt;
   }
 
-  /** Stops a grant and its children; resolves when their files are gone, or could not be removed at the first try. */
+  /**
+   * Stops a grant and its children; resolves when their files are gone, or could not be removed at the first try.
+   * @throws Problem JOURNAL_UNWRITABLE when the stop is neither on record nor to be seen by the files: it is being done,
+   * but an agent after this one would know nothing of it
+   */
   async stop(actor: GrantActor, reason: Outcome): Promise<void> {
-    actor.send({ type: 'stopRequested', reason });
+    const recorded = actor.tell({ type: 'stopRequested', reason });
     const [itself, ...children] = this.#family(actor).map((member) => member.untilErased());
     // A child whose start failed meanwhile has no files either.
     await Promise.all([itself, Promise.allSettled(children)]);
+    const problem = await recorded;
+    if (problem !== null && actor.grant.pending.erasedAt === null) throw problem;
   }
 
   /** What a task was bound to ended. */

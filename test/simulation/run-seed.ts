@@ -104,7 +104,10 @@ export async function comeToRest(world: World, { callers }: Happenings): Promise
   if (world.files.tasks().length > 0) world.blame(`files are left: ${world.files.tasks().join(', ')}`);
   // A lease that nobody heard of, its token gone while its engine was down: Vault's own attempts end it.
   const credentials = [...world.model.credentials]
-    .filter(([id, { accessor }]) => !world.forgotten(id) && couldEnd(world, id, accessor))
+    .filter(
+      ([id, { accessor }]) =>
+        !world.forgotten(id) && !world.revived.has(accessor) && couldEnd(world, id, accessor),
+    )
     .map(([id]) => id);
   if (credentials.length > 0 && world.powerCutAt === null) {
     world.blame(`credentials are left: ${credentials.join(', ')}`);

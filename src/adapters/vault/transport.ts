@@ -7,7 +7,7 @@ import { type ConnectionOptions, openConnections } from './connections.ts';
 import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REQUESTS = 64;
-/** Of these, for the sessions, which pass beside the gate: login or renewal, and elders three at a time. */
+/** Of these, for the sessions, which pass beside the gate: login or renewal, elders two at a time, and the end of one. */
 const SESSION_REQUESTS = 4;
 /** Vault itself gives up on a request after 90 s (default_max_request_duration); later there is no reply. */
 const LAST_WORD_MS = 120_000;

@@ -174,7 +174,12 @@ export class Callers {
       await (drain ? life.agent.drain(0) : life.agent.revokeAll(0));
       done();
       if (drain) life.drained = true;
-      if (!life.process.dead) for (const task of living) task.revokedAt ??= world.at;
+      if (life.process.dead) return;
+      for (const task of living) {
+        // Where neither journal nor files could be touched, an agent after this one can know nothing of it.
+        const recorded = world.ledger.byTask.get(task.id)?.stoppingAt != null;
+        if (recorded || !world.files.tasks().includes(task.id)) task.revokedAt ??= world.at;
+      }
     });
   }
 

@@ -84,6 +84,7 @@ export class Hazards {
       if (!this.#flukes.chance(rate)) continue;
       if (fluke === 'tooMany') return this.#flukes.pick([1000, 5000, 30_000]);
       if (fluke === 'forbidden' && verb !== 'renewSession') continue;
+      if (fluke === 'forbidden') this.#world.oddRefusalAt = this.#world.at;
       return fluke;
     }
     return null;

@@ -41,6 +41,8 @@ export function judgeFacts(world: World, { grant: id, fact, at: decidedAt }: Ent
     case 'grant.stopping':
       return judgeReason(world, grant, fact.reason, fact.detail);
     case 'grant.refused':
+      // A child whose parent is about to end may have no time to start.
+      if (grant.deadline <= world.at) return;
       return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
     default:
   }

@@ -27,6 +27,8 @@ export function judgeLeaks(world: World): void {
       continue;
     }
     if (world.forgotten(id) || owner.grant.abandoned) continue;
+    // Revoked, and brought back by a snapshot from before: it ends with the session above it.
+    if (world.revived.has(credential.accessor)) continue;
     // A lease that nobody heard of, its token gone: Vault's own attempts are all there is.
     if (!owner.generation.leases.has(id) && !model.tokens.has(credential.accessor)) continue;
     const over = overAt(world, owner.grant, owner.generation);

@@ -167,7 +167,7 @@ export class Judge {
     const { model, at } = world;
     const changed = world.versions(grant.profile, openedAt).length > 1;
     const lost = [...leases.keys()].some((id) => !model.leases.has(id));
-    const closed = world.sessionClosedAt >= openedAt - 1000;
+    const closed = Math.max(world.sessionClosedAt, world.oddRefusalAt) >= openedAt - 1000;
     const before = [...grant.generations.values()].some((other) => {
       const end = model.ended.get(other.session ?? '')?.at;
       return end !== undefined && end >= openedAt - 1000;

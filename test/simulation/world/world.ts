@@ -63,6 +63,8 @@ export class World {
   /** Accessor of the session that an agent logged in to last. */
   session: string | null = null;
   powerCutAt: number | null = null;
+  /** When a session that lives was last answered 403: twice in a row, and the agent takes it for lost. */
+  oddRefusalAt = Number.NEGATIVE_INFINITY;
   readonly hazards: Hazards;
   readonly #windows = new Set<() => void>();
 

@@ -1,4 +1,4 @@
-// Owns what a caller is refused because it could not be put on record: it has not happened, and does not happen
+// Owns what a caller is refused because it could not be put on record: an extension has not happened, and does not happen
 // later either, when the journal can be written again.
 
 import { expect, test } from 'vitest';
@@ -22,6 +22,32 @@ test('an extension that was refused does not move the deadline: the task ends wh
   expect(agent.get(TASK, me)).toMatchObject({ state: 'active', deadline });
   await house.clock.advance(60_000);
   expect(agent.get(TASK, me)).toMatchObject({ state: 'closed', outcome: 'expired' });
+});
+
+test('a stop that is neither on record nor done is not answered as if it were; it is driven on all the same', async () => {
+  const house = new House();
+  const agent = await house.agent();
+  await house.start(agent, TASK);
+  house.disk.broken = true;
+  house.files.stuck = true;
+  const stopped = agent.stop(TASK, me, 0);
+  await Promise.all([expect(stopped).rejects.toMatchObject(UNWRITABLE), house.clock.advance(50)]);
+  house.files.stuck = false;
+  await house.clock.advance(2000);
+  expect(house.files.tasks()).toEqual([]);
+  house.disk.broken = false;
+  await house.clock.advance(20_000);
+  expect(agent.get(TASK, me)).toMatchObject({ state: 'closed', outcome: 'completed' });
+});
+
+test('a stop whose file is gone is answered, on record or not: an agent after this one sees that', async () => {
+  const house = new House();
+  const agent = await house.agent();
+  await house.start(agent, TASK);
+  house.disk.broken = true;
+  const stopped = agent.stop(TASK, me, 0);
+  await house.clock.advance(50);
+  expect(await stopped).toMatchObject({ pending: { state: 'stopping', dir: null } });
 });
 
 test('a proof whose abandonment was refused is not given up', async () => {
