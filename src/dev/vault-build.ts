@@ -61,7 +61,7 @@ export const hasGo = (): boolean =>
  * user's is used; where there is none, one inside `workDir` is, which is removed afterwards, so that
  * an empty home stays empty.
  */
-const goEnvironment = async (workDir: string): Promise<NodeJS.ProcessEnv> => {
+export const goEnvironment = async (workDir: string): Promise<NodeJS.ProcessEnv> => {
   const settings = join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'go', 'env');
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -129,8 +129,10 @@ export const buildWithGo = async (target: string, output: ProgressOutput): Promi
   }
 };
 
-/** `${XDG_CACHE_HOME:-$HOME/.cache}/tasklease/vault-<version>`. */
-export const cacheDirectory = (version: string): string => {
+/** `${XDG_CACHE_HOME:-$HOME/.cache}/tasklease/<name>`. */
+export const cached = (name: string): string => {
   const base = process.env.XDG_CACHE_HOME;
-  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'tasklease', `vault-${version}`);
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'tasklease', name);
 };
+
+export const cacheDirectory = (version: string): string => cached(`vault-${version}`);
