@@ -1,4 +1,5 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { defineConfig } from 'rolldown';
 import { isolatedDeclarationSync } from 'rolldown/experimental';
@@ -24,12 +25,35 @@ function licences(modules: readonly string[]): string {
     .join(`\n${'-'.repeat(78)}\n\n`);
 }
 
+/** What is left out of the bundle. */
+const OUTSIDE = '\0outside:';
+
+/**
+ * Node's own modules and koffi, taken when the module that needs them runs. An import of theirs would be hoisted, so
+ * that every command loaded them all, and would evaluate every export: of node:http a whole HTTP client for
+ * WebSocket, of node:fs its streams. That was most of what a command took to start.
+ */
+function takenWhenNeeded(id: string): string {
+  const name = id.slice(OUTSIDE.length);
+  const exported = Object.keys(createRequire(import.meta.url)(name));
+  const valid = exported.filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
+  const take = isBuiltin(name)
+    ? `process.getBuiltinModule(${JSON.stringify(name)})`
+    : `process.getBuiltinModule('node:module').createRequire(import.meta.url)(${JSON.stringify(name)})`;
+  return [
+    `const taken = ${take};`,
+    'export default taken;',
+    // What nobody imports is not even looked at.
+    ...valid.map((key) => `const the_${key} = /* @__PURE__ */ (() => taken.${key})();`),
+    `export { ${valid.map((key) => `the_${key} as ${key}`).join(', ')} };`,
+  ].join('\n');
+}
+
 // One file that is shell and JavaScript at once (see src/launcher.sh). Comments go and syntax is
 // compressed, which saves memory at run time; names stay, so that stack traces can be read.
 const command = defineConfig({
   input: 'src/main.ts',
   platform: 'node',
-  external: ['koffi'],
   resolve: { alias: { axios: resolve('src/adapters/vault/no-axios.cjs') } },
   output: {
     file: FILE,
@@ -39,6 +63,15 @@ const command = defineConfig({
     postBanner: readFileSync('src/launcher.sh', 'utf8').trimEnd(),
   },
   plugins: [
+    {
+      name: 'taken when needed',
+      resolveId(source, _importer, { kind }) {
+        if (source !== 'koffi' && !isBuiltin(source)) return null;
+        // What is required is taken when needed as it is.
+        return kind === 'require-call' ? { id: source, external: true } : `${OUTSIDE}${source}`;
+      },
+      load: (id) => (id.startsWith(OUTSIDE) ? { code: takenWhenNeeded(id), moduleSideEffects: false } : null),
+    },
     {
       name: 'executable',
       generateBundle(_options, bundle) {
