@@ -37,11 +37,9 @@ function takenWhenNeeded(id: string): string {
   const name = id.slice(OUTSIDE.length);
   const exported = Object.keys(createRequire(import.meta.url)(name));
   const valid = exported.filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
-  const take = isBuiltin(name)
-    ? `process.getBuiltinModule(${JSON.stringify(name)})`
-    : `process.getBuiltinModule('node:module').createRequire(import.meta.url)(${JSON.stringify(name)})`;
   return [
-    `const taken = ${take};`,
+    "import { createRequire } from 'node:module';",
+    `const taken = createRequire(import.meta.url)(${JSON.stringify(name)});`,
     'export default taken;',
     // What nobody imports is not even looked at.
     ...valid.map((key) => `const the_${key} = /* @__PURE__ */ (() => taken.${key})();`),
@@ -67,8 +65,9 @@ const command = defineConfig({
       name: 'taken when needed',
       resolveId(source, _importer, { kind }) {
         if (source !== 'koffi' && !isBuiltin(source)) return null;
-        // What is required is taken when needed as it is.
-        return kind === 'require-call' ? { id: source, external: true } : `${OUTSIDE}${source}`;
+        // What is required is taken when needed as it is, by the one import that there has to be.
+        const asItIs = kind === 'require-call' || source === 'node:module';
+        return asItIs ? { id: source, external: true } : `${OUTSIDE}${source}`;
       },
       load: (id) => (id.startsWith(OUTSIDE) ? { code: takenWhenNeeded(id), moduleSideEffects: false } : null),
     },

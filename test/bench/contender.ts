@@ -36,7 +36,7 @@ export async function theFloor(world: World, vaultPort: number): Promise<Contend
     isCommand: false,
     start: (engine) => bareClient(vault, session, engine).start(),
     stop: (engine, held) =>
-      bareClient(vault, session, engine).end(held as { lease_id: string; accessor: string }),
+      bareClient(vault, session, engine).stop(held as { lease_id: string; accessor: string }),
     cpuMs: ownMs,
   };
 }
