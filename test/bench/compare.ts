@@ -12,6 +12,7 @@ import { consulTemplate } from './consul-template.ts';
 import { type Contender, theAgent, theCommands, theFloor } from './contender.ts';
 import { openCountingProxy, type Wire } from './counting-proxy.ts';
 import { BENCH_PROFILES, ENGINES } from './engines.ts';
+import { markdown } from './markdown.ts';
 import { memoryMb } from './measure.ts';
 import { openTools } from './other-tools.ts';
 import { type EngineTable, type Report, rowOf, text, verdicts } from './report.ts';
@@ -20,15 +21,17 @@ import { blocks, latencies, wires } from './rounds.ts';
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
+    markdown: { type: 'boolean', default: false },
     cycles: { type: 'string', default: '120' },
     'only-agent': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 if (options.help) {
-  console.log(`Usage: npm run bench -- [--json] [--cycles N] [--only-agent]
+  console.log(`Usage: npm run --silent bench -- [--json | --markdown] [--cycles N] [--only-agent]
 
   --json        the figures as JSON on standard output; progress goes to standard error
+  --markdown    the same as README.md shows them
   --cycles N    measured cycles for each latency (default 120)
   --only-agent  without the other tools: the floor, the agent and the goals`);
   process.exit(0);
@@ -134,7 +137,13 @@ try {
     seconds: (performance.now() - startedAt) / 1000,
   };
   const judged = verdicts(report);
-  console.log(options.json ? JSON.stringify({ ...report, goals: judged }, null, 2) : text(report));
+  console.log(
+    options.json
+      ? JSON.stringify({ ...report, goals: judged }, null, 2)
+      : options.markdown
+        ? markdown(report)
+        : text(report),
+  );
   process.exitCode = judged.every(({ met }) => met) ? 0 : 1;
 } finally {
   await world.close();

@@ -48,6 +48,7 @@ async function install(dir: string, path: string): Promise<void> {
     });
     renameSync(join(bin, 'consul-template'), path);
   } finally {
-    rmSync(workDir, { recursive: true, force: true });
+    // Go's telemetry may still be writing there for a moment.
+    rmSync(workDir, { recursive: true, force: true, maxRetries: 10 });
   }
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { openCountingProxy } from '../../bench/counting-proxy.ts';
+import { markdown } from '../../bench/markdown.ts';
 import { ownMs, treeMs } from '../../bench/processor.ts';
 import { type Report, rowOf, text, verdicts } from '../../bench/report.ts';
 
@@ -55,6 +56,15 @@ test('the table says what each left undone, which rows could not be had and why,
   expect(shown).toMatch(/^agent .* proved$/m);
   expect(shown).toContain('no row for consul-template: there is no Go');
   expect(shown).toMatch(/own processor time .* 9\.00 ms +MISSED$/m);
+});
+
+test('what the README shows comes from the same figures, and names every goal that was missed', () => {
+  const shown = markdown(report({ start: 7, stop: 22, ms: 999, ownCpu: 9 }));
+  expect(shown).toContain(
+    '| agent | 7.0 · 7.0 | 22.0 · 22.0 | 10 · 10 · 10 | 9.0 · 9.0 · 9.0 | 8 · 8 · 8 | 5.0 | proved |',
+  );
+  expect(shown).toContain('Goals met: 6 of 7.');
+  expect(shown).toMatch(/^- missed: engine: own processor time .*: 9\.00 ms$/m);
 });
 
 test('the proxy counts every byte of both directions, and connections', async () => {
