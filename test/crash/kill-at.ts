@@ -1,8 +1,8 @@
 // Owns the death of the agent at an exact step: loaded into it with `node --import`, it counts what is durable
 // (journal commits, files) or external (requests to Vault) and ends the process with SIGKILL right before or
 // right after one of them. Invariant: the product knows nothing of it; without a plan it only writes down.
+import { subscribe } from 'node:diagnostics_channel';
 import fs from 'node:fs';
-import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import type { CrashPlan } from './crash-plan.ts';
 
@@ -133,14 +133,16 @@ wrap(fs, 'closeSync', (close, args) => {
   return close(...args);
 });
 
-// Requests to Vault: before it is sent; after its answer is here, and before anybody has seen it.
-wrap(http, 'request', (request, args) => {
-  const { method, path, socketPath } = args[0] as http.RequestOptions;
-  if (socketPath !== undefined && socketPath !== null) return request(...args);
-  const when = arrive(`vault ${method} ${String(path).replace(/^\/v1\//, '')}`);
+// Requests to Vault, as undici tells of them: before it is sent; after its answer is here, and before anybody has seen it.
+type Told = { readonly request: { readonly method: string; readonly path: string } };
+const doomed = new WeakSet<object>();
+subscribe('undici:request:create', (message) => {
+  const { request } = message as Told;
+  const when = arrive(`vault ${request.method} ${request.path.replace(/^\/v1\//, '')}`);
   if (when === 'before') die();
-  const sent = request(...args) as http.ClientRequest;
-  if (when === 'after') sent.prependListener('response', (reply) => reply.prependListener('end', die));
-  return sent;
+  if (when === 'after') doomed.add(request);
+});
+subscribe('undici:request:trailers', (message) => {
+  if (doomed.has((message as Told).request)) die();
 });
 syncBuiltinESMExports();
