@@ -136,16 +136,13 @@ export class Deployment {
     return this.#remove('agent');
   }
 
+  /** Podman refuses it for a moment while the container's process is being reaped. */
   #remove(service: string): Promise<unknown> {
-    return this.engine.podman([
-      'rm',
-      '--force',
-      '--ignore',
-      '--time',
-      '0',
-      '--volumes',
-      this.container(service),
-    ]);
+    const container = this.container(service);
+    return until(`${container} is removed`, async () => {
+      await this.engine.podman(['rm', '--force', '--ignore', '--time', '0', '--volumes', container]);
+      return true;
+    });
   }
 
   exec(service: string, command: readonly string[], { user, timeoutMs }: ExecOptions = {}): Promise<Output> {
