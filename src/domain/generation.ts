@@ -24,7 +24,7 @@ export const issue = (
   restAt: lost.length === 0 ? null : at.at + LOST_READ_REST_MS,
   leases: [
     ...leases.map((lease) => issued(lease, at)),
-    ...lost.map(({ secret, path }) => lostLease(secret, path, at.at)),
+    ...lost.map(({ secret, path }) => issued({ ...LOST, secret, path }, at)),
   ],
 });
 
@@ -63,24 +63,8 @@ const issued = (lease: IssuedLease, at: Moment): Lease => ({
   endedAt: null,
 });
 
-const lostLease = (secret: string, path: string, at: Instant): Lease => ({
-  secret,
-  path,
-  id: null,
-  issuedAt: at,
-  ttlMs: null,
-  issuedTtlMs: null,
-  endsAt: null,
-  endsBy: null,
-  renewedAt: at,
-  renewable: false,
-  revocable: true,
-  capped: false,
-  lostAt: null,
-  known: false,
-  proof: null,
-  endedAt: null,
-});
+/** A lease whose reply was lost: its id was never seen. */
+const LOST = { id: null, ttl_ms: null, ends_at: null, renewable: false, revocable: true } as const;
 
 export function prove(
   generation: Generation,

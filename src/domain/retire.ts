@@ -162,8 +162,8 @@ const without = (step: Step, n: number): Retirement[] =>
 /**
  * What it means that Vault does not know these leases: revoked when their own, their token's or its parent's
  * time had come; unproved otherwise (Vault restored from an old snapshot answers like that while the credential
- * lives); null when a lease may or may not have come to its own end yet and soon will have. Asked before the first revocation: what
- * was known then and is not after it, was revoked.
+ * lives); null when a lease may or may not have come to its own end yet and soon will have. Asked before the
+ * first revocation: what was known then and is not after it, was revoked.
  */
 export function gone(
   grant: Grant,

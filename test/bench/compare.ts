@@ -6,8 +6,8 @@ import { availableParallelism, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { releaseChildren } from '../../src/dev/children.ts';
 import { vaultBinary } from '../../src/dev/vault-binary.ts';
-import { createWorld } from '../harness/world.ts';
 import { type Beginning, beginningOf, beginningOfTheAgent } from './beginnings.ts';
+import { benchWorld } from './bench-world.ts';
 import { consulTemplate } from './consul-template.ts';
 import { type Contender, theAgent, theCommands, theFloor } from './contender.ts';
 import { openCountingProxy, type Wire } from './counting-proxy.ts';
@@ -51,18 +51,8 @@ const consul = options['only-agent'] ? { why: '--only-agent' } : await consulTem
 const missing =
   'why' in consul && !options['only-agent'] ? [`no row for consul-template: ${consul.why}`] : [];
 
-const world = await createWorld({
-  // No renewal of the session falls into a measurement.
-  leash: '1h',
-  profiles: BENCH_PROFILES,
-  config: {
-    limits: { tasks: 10_000, tasks_per_uid: 10_000, starts_per_minute: 1_000_000 },
-    log: { level: 'warn' },
-  },
-});
+const world = await benchWorld(BENCH_PROFILES, 10_000);
 try {
-  // Else Vault makes the whole list of revoked certificates anew at each revocation, and is all that is measured.
-  await world.vault.request('POST', 'pki/config/crl', { auto_rebuild: true });
   const openContenders = async (port: number) => {
     const tools = options['only-agent']
       ? null

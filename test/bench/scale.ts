@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { releaseChildren } from '../../src/dev/children.ts';
 import { certificate, database } from '../harness/sample-profiles.ts';
 import { inParallel, pause, until } from '../harness/until.ts';
-import { createWorld, type World } from '../harness/world.ts';
+import type { World } from '../harness/world.ts';
 import { bareClient, type Kind, sessionOf } from './bare-client.ts';
+import { benchWorld } from './bench-world.ts';
 import { expectStatus, keptAlive, memoryMb, percentile, type Send } from './measure.ts';
 
 const TASKS = Number(process.argv[2] ?? 10_000);
@@ -172,17 +173,8 @@ async function cycles(world: World, agent: Send): Promise<void> {
   );
 }
 
-const world = await createWorld({
-  leash: '1h',
-  profiles: long,
-  config: {
-    limits: { tasks: 100_000, tasks_per_uid: 100_000, starts_per_minute: 1_000_000 },
-    log: { level: 'warn' },
-  },
-});
+const world = await benchWorld(long, 100_000);
 try {
-  // Else Vault makes the whole list of revoked certificates anew at each revocation, and is all that is measured.
-  await world.vault.request('POST', 'pki/config/crl', { auto_rebuild: true });
   const agent = keptAlive({ socketPath: world.paths.socket }, LANES);
   await live(world, agent);
   await restart(world, agent);

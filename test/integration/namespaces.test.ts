@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { bareEnvironment, TASKLEASE } from '../../src/dev/agent-process.ts';
 import type { Json } from '../harness/socket-api.ts';
-import { expectProved, startTask, stopTask } from '../harness/tasks.ts';
+import { expectProved, receiptOf, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
@@ -41,6 +41,17 @@ const ended = (child: ChildProcess): Promise<void> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve()
     : new Promise((resolve) => child.once('exit', () => resolve()));
+
+/** kill -9 of the first process in a namespace, as of a container; its file and role are gone within a second. */
+const killedAndGone = async (unshare: ChildProcess, task: string): Promise<void> => {
+  const [first] = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8').trim().split(' ');
+  process.kill(Number(first), 'SIGKILL');
+  await until(
+    'file, role and lease are gone within a second',
+    async () => !existsSync(join(world.paths.secrets, task)) && (await world.pgRoles()).length === 0,
+    PROMISED_MS,
+  );
+};
 
 /** An agent of our own making, in the place of the world's. */
 const agentBy = async (
@@ -94,19 +105,8 @@ if (process.getuid?.() === 0 && spawnSync('unshare', [...inNamespace, 'true']).s
     expect(shown).toMatchObject({ task: 'ns-run', state: 'active' });
     expect(await world.pgRoles()).toHaveLength(1);
 
-    const [first] = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8')
-      .trim()
-      .split(' ');
-    process.kill(Number(first), 'SIGKILL');
-    await until(
-      'file, role and lease are gone within a second',
-      async () => !existsSync(join(world.paths.secrets, 'ns-run')) && (await world.pgRoles()).length === 0,
-      PROMISED_MS,
-    );
-    const receipt = await until('the receipt', async () => {
-      const reply = await world.api('GET', '/v1/tasks/ns-run/receipt');
-      return reply.status === 200 && reply.body;
-    });
+    await killedAndGone(unshare, 'ns-run');
+    const receipt = await receiptOf(world, 'ns-run');
     expect(receipt).toMatchObject({ outcome: 'lost' });
     expectProved(receipt, 1);
     await world.untilNothingLeft(5_000);
@@ -132,15 +132,7 @@ if (process.getuid?.() === 0 && spawnSync('unshare', [...inNamespace, 'true']).s
     });
     await until('the second task is started', () => out.includes('started'));
     expect(await world.pgRoles()).toHaveLength(1);
-    const [first] = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8')
-      .trim()
-      .split(' ');
-    process.kill(Number(first), 'SIGKILL');
-    await until(
-      'file, role and lease are gone within a second',
-      async () => !existsSync(join(world.paths.secrets, 'ns-client')) && (await world.pgRoles()).length === 0,
-      PROMISED_MS,
-    );
+    await killedAndGone(unshare, 'ns-client');
     await world.untilNothingLeft(5_000);
   });
 

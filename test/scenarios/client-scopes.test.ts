@@ -4,10 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bareEnvironment } from '../../src/dev/agent-process.ts';
-import { answeredLogins } from '../harness/answered-logins.ts';
+import { untilNothingAnsweredIsLeft } from '../harness/answered-logins.ts';
 import { chosenSeed, seededRandom } from '../harness/random.ts';
 import type { Said, Work } from '../harness/scope-worker.ts';
-import { inParallel, pause, until, untilEmpty } from '../harness/until.ts';
+import { inParallel, pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const PROGRAM = fileURLToPath(new URL('../harness/scope-worker.ts', import.meta.url));
@@ -130,11 +130,5 @@ test('the agent is killed with -9 in the middle of it: every scope gets its secr
   expect(tally(said)).toEqual({ returned: 120, threw: 60, killing: 20 });
 
   // What is bound to a process or a connection that is gone ends by itself, after the 10 s that a connection has.
-  await untilEmpty('Vault holds no lease', world.vaultLeases);
-  await untilEmpty('Vault holds no task token', world.taskTokens);
-  await untilEmpty('the secrets directory is empty', async () => world.taskDirs());
-  const answered = await answeredLogins(world.paths.audit);
-  await untilEmpty('PostgreSQL holds no role that Vault ever answered', async () =>
-    (await world.pgRoles()).filter((role) => answered.has(role)),
-  );
+  await untilNothingAnsweredIsLeft(world);
 }, 300_000);

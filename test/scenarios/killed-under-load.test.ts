@@ -2,25 +2,25 @@
 // credentials rotate every few seconds and a profile changes. Tasks that live are taken over each time and hold
 // a login that works. At the end Vault holds no lease and no task token, and no file is left.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answeredLogins } from '../harness/answered-logins.ts';
+import { untilNothingAnsweredIsLeft } from '../harness/answered-logins.ts';
 import { fileLogsIn } from '../harness/file-login.ts';
 import { chosenSeed, seededRandom } from '../harness/random.ts';
 import { database } from '../harness/sample-profiles.ts';
 import { startTask } from '../harness/tasks.ts';
-import { pause, until, untilEmpty } from '../harness/until.ts';
+import { pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const PROFILES = ['database', 'certificate', 'one-time-password', 'key-value'];
 const MOMENTS = 25;
 const LANES = 8;
 
-/** Tasks that live through it all; every change of the last one's profile rotates it. */
-const KEEPERS = { 'keeper-plain': 'database', 'keeper-rotating': 'keeping', 'keeper-reloaded': 'reloaded' };
 /**
  * Its credential ends every 15 s. A kill in the middle of a rotation leaves a read whose answer nobody heard, which is
  * left alone for 5 s before the next: killed again and again, the file may be replaced late, or withdrawn meanwhile.
  */
 const ROTATING = 'keeper-rotating';
+/** Tasks that live through it all; every change of the last one's profile rotates it. */
+const KEEPERS = { 'keeper-plain': 'database', [ROTATING]: 'keeping', 'keeper-reloaded': 'reloaded' };
 const reloaded = (round: number) => ({
   ...database,
   overlap: '1s',
@@ -86,18 +86,11 @@ test('kill -9 at 25 random moments under load: living tasks go on, and nothing i
 
   // What was cut off between its start and its stop was taken over and lives.
   expect((await world.admin('POST', '/v1/revoke-all?wait=60s')).status).toBe(200);
-  await untilEmpty('Vault holds no lease', world.vaultLeases);
-  await untilEmpty('Vault holds no task token', world.taskTokens);
-  await untilEmpty('the secrets directory is empty', async () => world.taskDirs());
   await until('every task is closed', async () => {
     const { tasks } = (await world.admin('GET', '/v1/tasks')).body;
     return tasks.every(({ state }: { state: string }) => state === 'closed');
   });
-  const answered = await answeredLogins(world.paths.audit);
-  expect(answered.size).toBeGreaterThan(0);
-  await untilEmpty('PostgreSQL holds no role that Vault ever answered', async () =>
-    (await world.pgRoles()).filter((role) => answered.has(role)),
-  );
+  await untilNothingAnsweredIsLeft(world);
   const forgotten = await world.pgRoles();
   console.log(`roles that Vault itself forgot: ${forgotten.length}`);
 }, 300_000);

@@ -6,7 +6,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../architecture/sources.ts';
-import { answeredLogins } from '../harness/answered-logins.ts';
+import { untilNothingAnsweredIsLeft } from '../harness/answered-logins.ts';
 import { chosenSeed, seededRandom } from '../harness/random.ts';
 import { database } from '../harness/sample-profiles.ts';
 import { inParallel, pause, until, untilEmpty } from '../harness/until.ts';
@@ -262,12 +262,6 @@ test('the agent is killed with -9 in the middle of them: who has started ends wi
   expect(counts[0]! + counts[3]!).toBeGreaterThan(30);
   expect(Object.keys(counts).filter((end) => !/^(?:0|3|SIGKILL|125 )/.test(end))).toEqual([]);
 
-  await untilEmpty('Vault holds no lease', world.vaultLeases);
-  await untilEmpty('Vault holds no task token', world.taskTokens);
-  await untilEmpty('the secrets directory is empty', async () => world.taskDirs());
-  const answered = await answeredLogins(world.paths.audit);
-  await untilEmpty('PostgreSQL holds no role that Vault ever answered', async () =>
-    (await world.pgRoles()).filter((role) => answered.has(role)),
-  );
+  await untilNothingAnsweredIsLeft(world);
   await nothingOfClientsLeft();
 }, 180_000);
