@@ -80,8 +80,6 @@ function react(step: Step, event: GrantEvent): void {
       const wanted = isRaising(grant, n);
       step.pending({ raising: wanted ? 'files' : null });
       if (!wanted) return;
-      // From here on there may be files again, whatever was erased before.
-      step.pending({ erasedAt: null });
       // A withdrawal that is under way must not take the new files too.
       return grant.pending.erasing ? undefined : step.ask({ type: 'publish', n });
     }
@@ -122,14 +120,9 @@ function react(step: Step, event: GrantEvent): void {
         delivered: event.delivered,
       });
     case 'erased':
-      step.pending({ erasing: false, erasedAt: now.at, eraseAttempts: 0, eraseRetryAt: null });
-      if (works(grant)) {
-        step.record({
-          type: 'files.withdrawn',
-          n: current(grant)!.n,
-          detail: 'the credential in them ended',
-        });
-      }
+      return step.pending({ erasing: false, erasedAt: now.at, eraseAttempts: 0, eraseRetryAt: null });
+    case 'withdrawn':
+      step.pending({ erasing: false, eraseAttempts: 0, eraseRetryAt: null });
       return publishDeferred(step);
     case 'eraseFailed': {
       const eraseAttempts = grant.pending.eraseAttempts + 1;
@@ -208,7 +201,6 @@ function publishDeferred(step: Step): void {
   const { pending, opened } = step.grant;
   if (pending.raising !== 'files') return;
   if (!works(step.grant)) return step.pending({ raising: null });
-  step.pending({ erasedAt: null });
   step.ask({ type: 'publish', n: opened });
 }
 

@@ -50,7 +50,8 @@ export const staleFrom = (grant: Grant): Instant | null =>
     : earliest(leases(grant).map((lease) => deadAt(lease, grant.deadline)));
 
 export function withdrawAt({ pending, withdrawn }: Grant): Instant | null {
-  if (pending.staleAt === null || withdrawn || pending.erasing || pending.raising === 'files') return null;
+  if (pending.staleAt === null || pending.erasing || pending.raising === 'files') return null;
+  if (withdrawn) return pending.eraseRetryAt;
   return Math.max(pending.staleAt + WITHDRAW_AFTER_MS, pending.eraseRetryAt ?? 0);
 }
 

@@ -71,6 +71,7 @@ export type GrantEvent =
   | { readonly type: 'signalled'; readonly n: number; readonly signal: string; readonly delivered: boolean }
   | { readonly type: 'generationErased'; readonly n: number }
   | { readonly type: 'erased' }
+  | { readonly type: 'withdrawn' }
   | { readonly type: 'eraseFailed'; readonly problem: Problem }
   | {
       readonly type: 'leasesChecked';
@@ -99,6 +100,7 @@ export type Effect =
   /** Tells the bound process that the files have changed. */
   | { readonly type: 'signal'; readonly n: number; readonly signal: string }
   | { readonly type: 'erase' }
+  | { readonly type: 'withdraw' }
   | { readonly type: 'eraseGeneration'; readonly n: number }
   | { readonly type: 'checkLeases'; readonly n: number; readonly ids: readonly string[] }
   /** Revoke these leases synchronously, then the token, then look all of them up. */

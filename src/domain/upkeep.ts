@@ -24,8 +24,15 @@ export function proceed(step: Step): void {
   endIfOver(step);
   if (!works(step.grant)) return;
   if (step.due(withdrawAt(step.grant))) {
+    // On record first: a crash right after it leaves a task that waits for its next credential.
+    if (!step.grant.withdrawn)
+      step.record({
+        type: 'files.withdrawn',
+        n: current(step.grant)!.n,
+        detail: 'the credential in them ended',
+      });
     step.pending({ erasing: true, eraseRetryAt: null });
-    step.ask({ type: 'erase' });
+    step.ask({ type: 'withdraw' });
   }
   retireDue(step);
   if (step.due(rotateAt(step.grant))) rotate(step);

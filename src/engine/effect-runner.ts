@@ -58,7 +58,10 @@ export class EffectRunner {
         return { type: 'signalled', n: effect.n, signal: effect.signal, delivered };
       }
       case 'erase':
-        return this.#erase(grant, luggage);
+        luggage.deliveries = [];
+        return this.#remove(grant, 'erased', () => this.#ports.files.erase(grant.task));
+      case 'withdraw':
+        return this.#remove(grant, 'withdrawn', () => this.#ports.files.withdraw(grant.task));
       case 'eraseGeneration':
         return this.#eraseGeneration(effect.n, grant);
       case 'checkLeases':
@@ -183,16 +186,18 @@ export class EffectRunner {
     }
   }
 
-  async #erase(grant: Grant, luggage: Luggage): Promise<GrantEvent> {
-    // A withdrawal leaves what the next generation is to be made of.
-    if (!works(grant)) luggage.deliveries = [];
+  async #remove(
+    { task }: Grant,
+    done: 'erased' | 'withdrawn',
+    remove: () => Promise<unknown>,
+  ): Promise<GrantEvent> {
     try {
-      await this.#ports.files.erase(grant.task);
-      return { type: 'erased' };
+      await remove();
+      return { type: done };
     } catch (error) {
       const problem = Problem.of(error);
-      this.#ports.telemetry.log('error', 'files of a stopped task could not be removed; trying again', {
-        task: grant.task,
+      this.#ports.telemetry.log('error', 'files could not be removed; trying again', {
+        task,
         detail: problem.message,
       });
       return { type: 'eraseFailed', problem };

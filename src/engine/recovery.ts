@@ -75,8 +75,6 @@ async function judge(
   if (!works(grant) || inUse === null) return retire('the agent was restarted while it started or stopped');
   // Its deadline would be the wall clock's word, and its process is gone or another.
   if (!ports.journal.ofThisBoot(grant.id)) return retire('the machine was restarted');
-  // Stopped ones have no files either, on record or not: where the journal failed, nothing tells the two apart.
-  if (grant.withdrawn) return retire('its files had been withdrawn');
   if (deadline <= ports.clock.now().at) return retire('its deadline passed while no agent ran');
   const sessionEndsAt = session.endOf(inUse.session ?? '');
   if (sessionEndsAt !== null && sessionEndsAt <= ports.clock.now().at) {
@@ -85,7 +83,11 @@ async function judge(
   if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
   try {
     const news = refit(grant, profiles.get(profile));
-    if (!(await ports.files.restore(task, inUse.n, inUse.files))) {
+    // One that waits for its next credential has an empty directory; one that was stopped, on record or not, none.
+    const asTheyWere = grant.withdrawn
+      ? await ports.files.withdraw(task)
+      : await ports.files.restore(task, inUse.n, inUse.files);
+    if (!asTheyWere) {
       return retire('its files are not as they were');
     }
     bindings.rebind(task, bind, bound, () => book.lost(task));

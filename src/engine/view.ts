@@ -35,7 +35,7 @@ export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
   const generation = current(grant);
   const why = grant.problem ?? grant.refusal;
   // While a withdrawal is under way, nobody can say which files are still there.
-  const readable = works(grant) && !grant.withdrawn && !grant.pending.erasing;
+  const readable = works(grant) && !grant.withdrawn;
   return {
     task: grant.task,
     state: grant.state,

@@ -35,7 +35,12 @@ export interface Files {
   restore(task: TaskId, n: number, files: readonly string[]): Promise<boolean>;
   /** Removes one superseded generation, never the one that `current` shows. One that is gone is fine. */
   eraseGeneration(task: TaskId, n: number): Promise<void>;
-  /** Removes everything of the task. Resolves when it is gone; a task without files is fine. */
+  /**
+   * Removes the files of a task that goes on, and leaves its directory, empty, as the sign that it does. False when
+   * there is none.
+   */
+  withdraw(task: TaskId): Promise<boolean>;
+  /** Removes everything of the task, its directory too. Resolves when it is gone; a task without files is fine. */
   erase(task: TaskId): Promise<void>;
   /** Removes every entry that is not one of `keep`; returns what was removed. */
   sweep(keep: ReadonlySet<string>): Promise<readonly string[]>;

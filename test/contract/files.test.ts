@@ -211,6 +211,42 @@ describe.each(subjects)('files, %s', (_name, open) => {
     expect(read(A, 'db.json')).not.toBeNull();
   });
 
+  test('withdrawn: the files are gone and the directory stays, empty, until it is published to again or erased', async () => {
+    const { files, read, list, generations } = await open();
+    expect(await files.withdraw(A)).toBe(false);
+    expect(list()).toEqual([]);
+    await files.publish(publication());
+    await files.publish(publication({ n: 2 }));
+    await files.publish(publication({ task: B }));
+    for (let again = 0; again < 2; again += 1) {
+      expect(await files.withdraw(A)).toBe(true);
+      expect(read(A, 'db.json')).toBeNull();
+      expect(generations(A)).toEqual([]);
+      expect(list().toSorted()).toEqual([A, B]);
+    }
+    expect(await files.restore(A, 2, ['db.json'])).toBe(false);
+    expect(await files.sweep(new Set([A, B]))).toEqual([]);
+    expect(await files.withdraw(A)).toBe(true);
+    await files.publish(publication({ n: 3 }));
+    expect(read(A, 'db.json')).not.toBeNull();
+    await files.withdraw(A);
+    await files.erase(A);
+    expect(list()).toEqual([B]);
+    expect(await files.withdraw(A)).toBe(false);
+    expect(read(B, 'db.json')).not.toBeNull();
+  });
+
+  test('a publication that fails leaves the directory of a withdrawn task, which is the sign that it lives', async () => {
+    const { files } = await open();
+    await files.publish(publication());
+    await files.withdraw(A);
+    const missing: FileRule = { name: 'x', format: 'raw', field: 'no_such_field' };
+    await expect(
+      files.publish(publication({ n: 2, deliveries: [deliver([missing])] })),
+    ).rejects.toMatchObject({ code: 'DELIVERY_FAILED' });
+    expect(await files.withdraw(A)).toBe(true);
+  });
+
   test('sweep removes what nobody owns, and says what', async () => {
     const { files, read, list, leaveStray } = await open();
     await files.publish(publication());

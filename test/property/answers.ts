@@ -68,6 +68,8 @@ export class Answers {
         return { type: 'signalled', n: effect.n, signal: effect.signal, delivered: this.#draw() < 0.5 };
       case 'erase':
         return fails ? { type: 'eraseFailed', problem } : { type: 'erased' };
+      case 'withdraw':
+        return fails ? { type: 'eraseFailed', problem } : { type: 'withdrawn' };
       case 'eraseGeneration':
         return fails
           ? { type: 'revocationFailed', n: effect.n, problem }

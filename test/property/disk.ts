@@ -23,7 +23,7 @@ export class Disk {
       this.files.add(effect.n);
       this.shown = effect.n;
     }
-    if (effect.type === 'erase') this.sweep();
+    if (effect.type === 'erase' || effect.type === 'withdraw') this.sweep();
     if (effect.type === 'eraseGeneration' && this.shown !== effect.n) this.files.delete(effect.n);
   }
 
@@ -45,4 +45,4 @@ export class Disk {
 }
 
 export const touchesFiles = ({ effect }: Asked): boolean =>
-  effect.type === 'publish' || effect.type === 'erase' || effect.type === 'eraseGeneration';
+  ['publish', 'withdraw', 'erase', 'eraseGeneration'].includes(effect.type);

@@ -205,7 +205,7 @@ export class Walk {
         effect.type === 'readSecrets' && this.ended.has(generationOf(this.grant, effect.n)!.session!);
       const asked = { effect, done: false, session: this.session, unspent };
       // Some things take place long before their answer is heard.
-      if (this.draw() < 0.3 && effect.type.startsWith('erase')) this.disk.carryOut(asked);
+      if (this.draw() < 0.3 && /^(?:erase|withdraw)/.test(effect.type)) this.disk.carryOut(asked);
       this.open.push(asked);
     }
   }

@@ -99,6 +99,11 @@ export function answersTo(
       return [good({ type: 'signalled', n: effect.n, signal: effect.signal, delivered: true })];
     case 'erase':
       return [good({ type: 'erased' }, { shown: null }), ...bad([{ type: 'eraseFailed', problem: DENIED }])];
+    case 'withdraw':
+      return [
+        good({ type: 'withdrawn' }, { shown: null }),
+        ...bad([{ type: 'eraseFailed', problem: DENIED }]),
+      ];
     case 'eraseGeneration':
       return [
         good({ type: 'generationErased', n: effect.n }),

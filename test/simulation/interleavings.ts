@@ -198,7 +198,8 @@ function judge({ grant, asked, outside, entries }: Node): string | null {
     if (effect.type === 'eraseGeneration' && effect.n === outside.shown)
       return 'the files in use are removed';
   }
-  if (asked.filter(({ type }) => type === 'erase').length > 1) return 'two erasures at once';
+  if (asked.filter(({ type }) => type === 'erase' || type === 'withdraw').length > 1)
+    return 'two erasures at once';
   if (grant.state !== 'closed') return null;
   const abandoned = entries.some(({ fact }) => fact.type === 'revocation.abandoned');
   if (outside.shown !== null) return 'closed with files';

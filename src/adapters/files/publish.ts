@@ -34,17 +34,12 @@ export function publish(dir: string, publication: Publication, powers: Powers): 
   return files.map(({ file }) => file);
 }
 
-/** Undoes what a failed publication has made; the generation that is shown stays. */
-export function discard(dir: string, { task, n }: Publication): void {
-  const home = join(dir, task);
+/** Undoes what a failed publication has made; the generation that is shown stays, and a directory that was there before. */
+export function discard(home: string, n: number, existed: boolean): void {
   remove(draftOf(home, n));
   remove(linkOf(home, n));
   if (shown(home) !== n) remove(generationOf(home, n));
-  try {
-    fs.rmdirSync(home);
-  } catch {
-    // It holds another generation, or was never made.
-  }
+  if (!existed) remove(home);
 }
 
 function write(

@@ -2,7 +2,7 @@
 // belong to the agent, so that a workload can neither swap nor keep them; removing works on a full file system
 // and without a free descriptor.
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Files } from '../../ports/files.ts';
 import { ownPowers } from './access.ts';
@@ -40,13 +40,15 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
   return {
     currentDir: (task) => join(dir, task, 'current'),
     async publish(publication) {
+      const home = join(dir, publication.task);
+      const existed = existsSync(home);
       try {
         assertInMemory(dir);
         return publish(dir, publication, powers);
       } catch (error) {
         const what = `the files of ${publication.task} could not be written`;
         const problem = deliveryProblem(error, what, dir);
-        removing(`the unfinished files of ${publication.task}`, () => discard(dir, publication));
+        removing(`the unfinished files of ${publication.task}`, () => discard(home, publication.n, existed));
         throw problem;
       }
     },
@@ -64,6 +66,15 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
         remove(draftOf(home, n));
         if (shown(home) !== n) remove(generationOf(home, n));
       });
+    },
+    async withdraw(task) {
+      const home = join(dir, task);
+      if (!existsSync(home)) return false;
+      removing(`the files of ${task}`, () => {
+        remove(join(home, 'current'));
+        for (const name of readdirSync(home)) remove(join(home, name));
+      });
+      return true;
     },
     async erase(task) {
       removing(`the files of ${task}`, () => {

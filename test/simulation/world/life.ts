@@ -178,7 +178,7 @@ export class Life {
             world.judge.onRestored(args[0] as TaskId, args[1] as number);
           }
           if (verb === 'publish') world.judge.onPublished(args[0] as Publication);
-          if (verb === 'erase') world.judge.onErased(args[0] as TaskId);
+          if (verb === 'erase' || verb === 'withdraw') world.judge.onErased(args[0] as TaskId);
         },
         delay: slow,
       }),

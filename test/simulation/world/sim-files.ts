@@ -56,6 +56,16 @@ export class SimFiles implements Files {
     if (home !== undefined && home.current !== n) home.generations.delete(n);
   }
 
+  async withdraw(task: TaskId): Promise<boolean> {
+    const home = this.#homes.get(task);
+    if (home === undefined) return false;
+    this.#mustRemove(task);
+    home.generations.clear();
+    home.drafts.clear();
+    home.current = null;
+    return true;
+  }
+
   async erase(task: TaskId): Promise<void> {
     this.#mustRemove(task);
     this.#homes.delete(task);

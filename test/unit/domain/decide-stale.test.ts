@@ -19,6 +19,7 @@ import {
   WITHDRAW_MS,
   withdrawing,
   withdrawn,
+  withdrew,
 } from './rows.ts';
 import {
   active,
@@ -52,36 +53,36 @@ describe('a dead credential, row by row', () => {
       'active',
     ),
     row('stale · alarm within the moment a replacement may take', stale, ALARM, ms - 1, 'active'),
-    row('stale · alarm, not replaced: the files go', stale, ALARM, ms, 'active', [], ['erase']),
+    row(
+      'stale · alarm, not replaced: on record, then the files go',
+      stale,
+      ALARM,
+      ms,
+      'active',
+      ['files.withdrawn'],
+      ['withdraw'],
+    ),
     row('stale, the new files being written · alarm: let them come', writing, ALARM, ms + 5000, 'active'),
     row('stale · published: in use, and nothing more to do', writing, publishedOf(2), ms, 'active', [
       'delivery.published',
       'generation.retiring',
     ]),
-    row('withdrawing · erased: on record', withdrawing, erased, ms, 'active', ['files.withdrawn']),
-    row('withdrawing · erase failed: on record, again', withdrawing, eraseFailed, ms, 'active', [
+    row('withdrawing · withdrawn', withdrawing, withdrew, ms, 'active'),
+    row('withdrawing · it fails: on record, again', withdrawing, eraseFailed, ms, 'active', [
       'erasure.failed',
     ]),
-    row('erase failed · alarm after the delay', eraseStuck, ALARM, ms + 16_000, 'active', [], ['erase']),
+    row('it failed · alarm after the delay', eraseStuck, ALARM, ms + 16_000, 'active', [], ['withdraw']),
     row(
-      'withdrawing · secretsRead: recorded; the files wait, or the erase would take them too',
+      'withdrawing · secretsRead: recorded; the files wait, or the withdrawal would take them too',
       withdrawing,
       secretsReadOf(2, [NEXT]),
       ms + 5,
       'active',
       ['leases.issued'],
     ),
+    row('… · withdrawn: now they are written', deferred, withdrew, ms + 6, 'active', [], ['publish']),
     row(
-      '… · erased: now they are written',
-      deferred,
-      erased,
-      ms + 6,
-      'active',
-      ['files.withdrawn'],
-      ['publish'],
-    ),
-    row(
-      '… · erase failed: now they are written',
+      '… · it fails: now they are written',
       deferred,
       eraseFailed,
       ms + 6,
@@ -89,14 +90,28 @@ describe('a dead credential, row by row', () => {
       ['erasure.failed'],
       ['publish'],
     ),
-    row('… · stop: the erase that is under way is the stop’s', deferred, stopRequested, ms + 6, 'stopping', [
-      'grant.stopping',
-    ]),
     row(
-      '… · stop, erased: never written, both are ended',
+      '… · stop: the withdrawal that is under way comes to its end',
+      deferred,
+      stopRequested,
+      ms + 6,
+      'stopping',
+      ['grant.stopping'],
+    ),
+    row(
+      '… · stop, withdrawn: never written, and the directory goes too',
       () => after(deferred(), [ms + 6, stopRequested]),
-      erased,
+      withdrew,
       ms + 7,
+      'stopping',
+      [],
+      ['erase'],
+    ),
+    row(
+      '… · stop, withdrawn, erased: both are ended',
+      () => after(deferred(), [ms + 6, stopRequested], [ms + 7, withdrew]),
+      erased,
+      ms + 8,
       'stopping',
       [],
       ['checkLeases', 'checkLeases'],
@@ -120,23 +135,15 @@ describe('a dead credential, row by row', () => {
     ),
     row('withdrawn · alarm within the time to replace it', withdrawn, ALARM, GIVE_UP_MS - 1, 'active'),
     row(
-      'withdrawn · alarm after it: given up, nothing left to erase',
+      'withdrawn · alarm after it: given up, and its empty directory, the sign that it lives, goes',
       withdrawn,
       ALARM,
       GIVE_UP_MS,
       'stopping',
       ['grant.stopping'],
-      ['checkLeases'],
+      ['erase'],
     ),
-    row(
-      'withdrawn · stop',
-      withdrawn,
-      stopRequested,
-      ms + 5,
-      'stopping',
-      ['grant.stopping'],
-      ['checkLeases'],
-    ),
+    row('withdrawn · stop', withdrawn, stopRequested, ms + 5, 'stopping', ['grant.stopping'], ['erase']),
     row(
       'back · stop: the new files are erased',
       back,
@@ -205,10 +212,10 @@ describe('a dead credential, row by row', () => {
     for (let now = 100_000; grant.state !== 'stopping' && now < 200_000; now += 100) {
       const { next, effects } = decide(grant, ALARM, at(now));
       seen.push(...effects.map(({ type }) => type));
-      grant = effects.some(({ type }) => type === 'erase') ? decide(next, erased, at(now)).next : next;
+      grant = effects.some(({ type }) => type === 'withdraw') ? decide(next, withdrew, at(now)).next : next;
     }
     expect(grant).toMatchObject({ state: 'stopping', outcome: 'failed', opened: 2 });
-    expect(seen[0]).toBe('erase');
+    expect(seen[0]).toBe('withdraw');
   });
 
   test('a lease that dies while its replacement is raised does not raise a third generation', () => {

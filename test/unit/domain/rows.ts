@@ -61,6 +61,7 @@ export const renewalFailed = (lost = false): GrantEvent => ({
 });
 export const unrecorded: GrantEvent = { type: 'unrecorded', problem: UNREACHABLE };
 export const erased: GrantEvent = { type: 'erased' };
+export const withdrew: GrantEvent = { type: 'withdrawn' };
 export const eraseFailed: GrantEvent = { type: 'eraseFailed', problem: UNREACHABLE };
 export const revoked: GrantEvent = { type: 'revoked', n: 1 };
 export const revocationFailed: GrantEvent = { type: 'revocationFailed', n: 1, problem: UNREACHABLE };
@@ -142,7 +143,7 @@ export const STALE_MS = 119_500;
 export const stale = () => after(raisingSecrets(), [STALE_MS, ALARM]);
 export const WITHDRAW_MS = STALE_MS + 700;
 export const withdrawing = () => after(stale(), [WITHDRAW_MS, ALARM]);
-export const withdrawn = () => after(withdrawing(), [WITHDRAW_MS, erased]);
+export const withdrawn = () => after(withdrawing(), [WITHDRAW_MS, withdrew]);
 
 /** A row in one line, for tables that go through many states. */
 export const row = (

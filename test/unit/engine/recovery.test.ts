@@ -196,7 +196,23 @@ describe('a task of an earlier agent is ended', () => {
     expect(house.facts(TASK)).not.toContain('grant.adopted');
   });
 
-  test('where its files had been withdrawn: stopped ones look like that too, when no journal could be written', async () => {
+  test('but not where its files had been withdrawn: it gets the next credential', async () => {
+    const house = new House();
+    const first = await house.agent([work({ secrets: SHORT })]);
+    await house.start(first, TASK);
+    house.vault.fault = () => 'unreachable';
+    await house.clock.advance(62_000);
+    expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+    house.kill();
+    house.vault.fault = () => null;
+    const agent = await house.agent([work({ secrets: SHORT })]);
+    await house.clock.advance(5000);
+    expect(stateOf(agent)).toMatchObject({ state: 'active', files: ['db.json'] });
+    await house.clock.advance(10_000);
+    expect(house.vault.model.leases.size).toBe(1);
+  });
+
+  test('where its files had been withdrawn and it was stopped while no journal could be written', async () => {
     const house = new House();
     const first = await house.agent([work({ secrets: SHORT })]);
     await house.start(first, TASK);

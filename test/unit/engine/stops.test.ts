@@ -108,9 +108,10 @@ describe('a credential that ended while Vault was away', () => {
     house.files.stuck = false;
     await house.clock.advance(16_000);
     expect(agent.get(TASK, me)).toMatchObject({ state: 'degraded', dir: null, files: [] });
-    expect(house.files.tasks()).toEqual([]);
+    expect(house.files.generations(TASK)).toEqual([]);
     await house.clock.advance(16_000);
     expect(agent.get(TASK, me)).toMatchObject({ state: 'stopping', outcome: 'failed' });
+    expect(house.files.tasks()).toEqual([]);
   });
 
   test('is replaced whole, also when its secrets come in the very moment in which the files are withdrawn', async () => {

@@ -14,6 +14,6 @@ test('a task shows its files until their credential is known to be dead, and non
     files: PLAN.asks[0]!.files.map(({ name }) => name),
   });
   const withdrawing = after(grant, [DEAD_MS, { type: 'alarm' }], [DEAD_MS + 1000, { type: 'alarm' }]);
-  expect(withdrawing).toMatchObject({ withdrawn: false, pending: { erasing: true } });
+  expect(withdrawing).toMatchObject({ withdrawn: true, pending: { erasing: true } });
   expect(viewOf(withdrawing, DIR, at(DEAD_MS + 1000))).toMatchObject({ dir: null, files: [] });
 });
