@@ -127,8 +127,9 @@ const orphan = (world: World, grant: LedgerGrant): boolean => grant.life < (worl
 /** With the session above it gone, a lease of the same restore looks like one that ended with its parent. */
 function parentForgotten(world: World, grant: LedgerGrant, n: number): boolean {
   const { session, tokenEndsAt } = grant.generations.get(n)!;
-  const tokenOver = tokenEndsAt !== null && tokenEndsAt <= world.at + 2000;
-  return tokenOver || session === null || world.model.ended.has(session);
+  const over = (end: number | null | undefined): boolean => end != null && end <= world.at + 2000;
+  if (over(tokenEndsAt) || session === null || world.model.ended.has(session)) return true;
+  return over(world.model.tokens.get(session)?.endsAt);
 }
 
 function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: string | null): void {
@@ -163,15 +164,12 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const { at, weather } = world;
   // A start that was under way when its agent died is undone.
   if (grant.activeAt === null && world.life !== null && grant.life < world.life.n) return;
-  // No agent heard of a session for long, or the files were withdrawn when the last one died.
+  // No agent heard of a session for long.
   if (at - Math.max(0, ...world.sessionsHeard.values()) > 0.7 * weather.leashMs) return;
   const inUse = [...grant.generations.values()].findLast(({ publishedAt }) => publishedAt !== null);
   const { life } = world;
   const gap = life === null ? 0 : life.startedAt - (life.heardBefore.get(inUse?.session ?? '') ?? 0);
   if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
-  // On record or not: between a withdrawal and its record an agent may die too.
-  const withdrawn = grant.withdrawn || !world.judge.shown.has(grant.task);
-  if (withdrawn && orphan(world, grant)) return;
   // Another boot, or no profile any more, at a restart.
   const unprofiled = world.profiles.get(grant.profile)?.at(-1)?.profile === null;
   if (orphan(world, grant) && (world.powerCutAt !== null || unprofiled)) return;

@@ -38,6 +38,8 @@ export class Judge {
   readonly #requests: RequestJudge;
   #expectations: Expectation[] = [];
   #downAt = 0;
+  /** Generations that had to make room at once, as it was when that was recorded. */
+  readonly #hurried = new WeakSet<LedgerGeneration>();
   /** Task tokens whose making some agent heard of. */
   readonly told = new Map<string, { readonly life: Life; readonly at: number }>();
   /** What `current` of each task shows. */
@@ -147,7 +149,17 @@ export class Judge {
     if ((world.life?.startedAt ?? 0) > shown.since) return false;
     if (grant.stoppingAt !== null || world.at >= shown.since + Math.max(1000, grant.overlapMs) - 5)
       return false;
-    return !this.#hastened(grant, generation);
+    return !this.#hurried.has(generation) && !this.#hastened(grant, generation);
+  }
+
+  /** What called for it may be gone when it happens: a renewal that was on its way came through after all. */
+  #noteHurry({ grant: id, fact }: Entry): void {
+    if (fact.type !== 'generation.retiring') return;
+    const grant = this.#world.ledger.grants.get(id);
+    const generation = grant?.generations.get(fact.n);
+    if (grant === undefined || generation?.retireAt == null || generation.retireAt > this.#world.at) return;
+    if (this.shown.get(grant.task)?.before === fact.n && this.#hastened(grant, generation))
+      this.#hurried.add(generation);
   }
 
   /** Its credential is dead, or the next but one is wanted: two generations live at most. */
@@ -203,6 +215,7 @@ export class Judge {
 
   onDurable(entry: Entry): void {
     this.#world.say(`${entry.grant} ${entry.fact.type}`);
+    this.#noteHurry(entry);
     judgeFacts(this.#world, entry);
   }
 
