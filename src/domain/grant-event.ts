@@ -15,7 +15,8 @@ export type LeaseRenewal =
       readonly endsAt: Instant;
       readonly renewable: boolean;
     }
-  | { readonly id: string; readonly problem: Problem; readonly lost: boolean };
+  /** Lost: Vault knows no such lease. Refused: by a policy, which asking again does not change. */
+  | { readonly id: string; readonly problem: Problem; readonly what: 'lost' | 'refused' | 'failed' };
 
 /** Whether a task that an earlier agent left is taken over: its process, deadline, profile and files in order. */
 export type Verdict =

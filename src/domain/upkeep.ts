@@ -114,7 +114,9 @@ type Refused = Extract<LeaseRenewal, { problem: unknown }>;
 
 export function renewed(step: Step, n: number, results: readonly LeaseRenewal[]): void {
   const generation = generationOf(step.grant, n);
-  const lost = results.flatMap((result) => ('problem' in result && result.lost ? [result.id] : []));
+  const lost = results.flatMap((result) =>
+    'problem' in result && result.what === 'lost' ? [result.id] : [],
+  );
   const granted = results.flatMap((result) => {
     const lease = generation?.leases.find(({ id }) => id === result.id);
     return 'problem' in result || lease === undefined ? [] : [grantedBy(step, result)];
@@ -130,7 +132,17 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
   const retryAt = step.now.at + retryDelay(step.grant.id, failed.problem, attempts);
   const cut = current(step.grant)!.leases.some((lease) => needsCut(lease, step.grant.deadline));
   step.pending({ attempts, retryAt, cutAt: cut ? retryAt : null });
+  const refused = failures.find(({ what }) => what === 'refused');
+  const { wanted, raising } = step.grant.pending;
+  // A generation that is on its way is the answer to it already.
+  if (refused !== undefined && raising === null)
+    step.pending({
+      wanted: wanted ?? `Vault refuses to renew the lease of ${secretOf(step.grant, refused.id)}`,
+    });
 }
+
+const secretOf = (grant: Grant, id: string): string =>
+  current(grant)!.leases.find((lease) => lease.id === id)?.secret ?? 'a secret';
 
 function grantedBy(
   step: Step,

@@ -182,7 +182,8 @@ export class EffectRunner {
       return { id, incrementSeconds: seconds, ttlMs, endsAt: asked + ttlMs, renewable };
     } catch (error) {
       const { problem } = understand(error, this.#session);
-      return { id, problem, lost: error instanceof VaultFailure && error.missing };
+      if (!(error instanceof VaultFailure)) return { id, problem, what: 'failed' };
+      return { id, problem, what: error.missing ? 'lost' : error.forbidden ? 'refused' : 'failed' };
     }
   }
 

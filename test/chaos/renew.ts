@@ -62,6 +62,25 @@ export const renew: Group = {
   scenarios: [
     ...TROUBLES.map(trouble),
     {
+      name: 'a renewal that is answered 403 is followed by a new generation at once, and its reader notices nothing',
+      fast: true,
+      async run(world) {
+        const task = newTask('refused');
+        await startTask(world, task, 'brisk-lease');
+        const reader = watchFile(world, task);
+        world.proxy.on({ ...RENEW, times: 1 }, says(403, 'permission denied'));
+        const view = await until('it is replaced', async () => {
+          const { body } = await world.api('GET', `/v1/tasks/${task}`);
+          return body.generation === 2 && body.state === 'active' && body;
+        });
+        expect(view.reason).toBeUndefined();
+        expect(await credentialWorks(world, task)).toBe(true);
+        expect(await reader.stop()).toMatchObject({ missing: 0, torn: 0, refused: 0 });
+        expectProved(await stopTask(world, task), 2);
+        await nothingLeft(world);
+      },
+    },
+    {
       name: 'a renewal that Vault answers late is one renewal, and never a second one beside it',
       async run(world) {
         const task = newTask('late');

@@ -56,7 +56,10 @@ export class Answers {
           type: 'renewed',
           n: effect.n,
           results: effect.leases.map(({ id, incrementSeconds }): LeaseRenewal => {
-            if (!well && this.#draw() < 0.2) return { id, problem, lost: this.#draw() < 0.3 };
+            if (!well && this.#draw() < 0.2) {
+              const drawn = this.#draw();
+              return { id, problem, what: drawn < 0.3 ? 'lost' : drawn < 0.4 ? 'refused' : 'failed' };
+            }
             const share = this.#draw() < 0.8 ? 1 : this.#draw();
             const ttlMs = Math.ceil(incrementSeconds * share) * 1000;
             const lateMs = well ? 0 : Math.floor(this.#draw() ** 4 * 5000);

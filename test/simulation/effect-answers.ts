@@ -90,8 +90,8 @@ export function answersTo(
         const ttlMs = incrementSeconds * 1000;
         return { id, incrementSeconds, ttlMs, endsAt: now.at + ttlMs, renewable: true };
       });
-      const lost = leases.map(({ id }) => ({ id, problem: DENIED, lost: true }));
-      const failed = leases.map(({ id }) => ({ id, problem: UNREACHABLE, lost: false }));
+      const lost = leases.map(({ id }) => ({ id, problem: DENIED, what: 'lost' as const }));
+      const failed = leases.map(({ id }) => ({ id, problem: UNREACHABLE, what: 'failed' as const }));
       if (!outside.leases.includes(leaseOf(n))) return [good({ type: 'renewed', n, results: lost })];
       return [good({ type: 'renewed', n, results }), ...bad([{ type: 'renewed', n, results: failed }])];
     }

@@ -101,7 +101,7 @@ describe('extension', () => {
     const unheard: GrantEvent = {
       type: 'renewed',
       n: 1,
-      results: [{ id: ID, problem: UNREACHABLE, lost: false }],
+      results: [{ id: ID, problem: UNREACHABLE, what: 'failed' }],
     };
     const longer = after(cutting, [60, unheard], [70, extendRequested(600_000)]);
     const taken = after(

@@ -67,10 +67,19 @@ describe('a task at work, row by row', () => {
     {
       when: 'renewing · lost: Vault knows it no more, so another generation is raised at once',
       grant: renewing,
-      event: renewalFailed(true),
+      event: renewalFailed('lost'),
       ms: RENEW_MS + 10,
       state: 'degraded',
       facts: ['leases.lost', 'renewal.failed', 'generation.opened'],
+      effects: ['openToken'],
+    },
+    {
+      when: 'renewing · refused: a policy changed, so another generation is raised at once',
+      grant: renewing,
+      event: renewalFailed('refused'),
+      ms: RENEW_MS + 10,
+      state: 'degraded',
+      facts: ['renewal.failed', 'generation.opened'],
       effects: ['openToken'],
     },
     {

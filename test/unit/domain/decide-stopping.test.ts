@@ -225,7 +225,7 @@ describe('a stop, row by row', () => {
     {
       when: 'stopping · renewal failed, late, lease lost: on record, then looked up',
       grant: () => after(renewing(), [RENEW_MS + 1, stopRequested], erased),
-      event: renewalFailed(true),
+      event: renewalFailed('lost'),
       ms: RENEW_MS + 2,
       state: 'stopping',
       facts: ['leases.lost'],

@@ -120,7 +120,7 @@ describe('what a receipt says of a lease', () => {
     const lost = after(
       active(),
       [80_000, { type: 'alarm' }],
-      [80_010, { type: 'renewed', n: 1, results: [{ id, problem: DENIED, lost: true }] }],
+      [80_010, { type: 'renewed', n: 1, results: [{ id, problem: DENIED, what: 'lost' }] }],
     );
     const stopped = after(lost, [130_000, stopRequested], [130_000, { type: 'erased' }]);
     const { next } = decide(stopped, checked([], [id]), at(130_001));

@@ -29,7 +29,7 @@ const renewed = (ttlMs: number, askedMs = 80_000, incrementSeconds = 120): Grant
 const failed = (problem: Problem = UNREACHABLE): GrantEvent => ({
   type: 'renewed',
   n: 1,
-  results: [{ id: ID, problem, lost: false }],
+  results: [{ id: ID, problem, what: 'failed' }],
 });
 
 describe('renewals', () => {
@@ -112,7 +112,7 @@ describe('renewals', () => {
           n: 1,
           results: [
             { id: ID, incrementSeconds: 120, ttlMs: 120_000, endsAt: instant(200_000), renewable: true },
-            { id: 'b/1', problem: UNREACHABLE, lost: false },
+            { id: 'b/1', problem: UNREACHABLE, what: 'failed' },
           ],
         },
       ],

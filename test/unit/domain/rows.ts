@@ -54,10 +54,10 @@ export const renewedTo = (ttlMs: number, askedMs = RENEW_MS, n = 1): GrantEvent 
   n,
   results: [{ id: ID, incrementSeconds: 120, ttlMs, endsAt: instant(askedMs + ttlMs), renewable: true }],
 });
-export const renewalFailed = (lost = false): GrantEvent => ({
+export const renewalFailed = (what: 'lost' | 'refused' | 'failed' = 'failed'): GrantEvent => ({
   type: 'renewed',
   n: 1,
-  results: [{ id: ID, problem: lost ? DENIED : UNREACHABLE, lost }],
+  results: [{ id: ID, problem: what === 'failed' ? UNREACHABLE : DENIED, what }],
 });
 export const unrecorded: GrantEvent = { type: 'unrecorded', problem: UNREACHABLE };
 export const erased: GrantEvent = { type: 'erased' };
