@@ -137,6 +137,9 @@ function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: s
   const parent = grant.parent === null ? undefined : world.ledger.byTask.get(grant.parent);
   const above = grant.parent === null ? undefined : world.tasks.get(grant.parent);
   if (task === undefined || parent?.stoppingAt != null || above?.stopTried === true) return;
+  // The parent's own end may come to the disk after its children's.
+  if (parent !== undefined && above !== undefined && taskOver(world, above, parent.acceptedAt) !== null)
+    return;
   const wrong = (why: string) => world.blame(`${grant.task} ends as ${reason} (${detail}): ${why}`);
   switch (reason) {
     case 'completed':
