@@ -126,27 +126,51 @@ function takeLocks(config: AgentConfig, secretsDir: string): void {
 }
 
 function vaultOptions(config: AgentConfig, environment: Settings['environment']): VaultOptions {
-  const { auth, namespace, ca_file: caFile } = config.vault;
+  const { namespace, ca_file: caFile } = config.vault;
   return {
     address: config.vault.address.replace(/\/+$/, ''),
     ...(namespace === undefined ? {} : { namespace }),
     ...(caFile === undefined ? {} : { caFile }),
     ...environment,
-    auth:
-      auth.method === 'token_file'
-        ? { method: 'token_file', tokenFile: auth.token_file }
-        : {
-            method: 'approle',
-            mount: auth.mount,
-            roleIdFile: auth.role_id_file,
-            secretIdFile: auth.secret_id_file,
-            secretIdWrapped: auth.secret_id_wrapped,
-          },
+    ...authOptions(config.vault.auth),
     sessionRole: config.vault.session_role,
     tokenRole: config.vault.token_role,
     leashMs: config.vault.leash,
     timeoutMs: config.vault.timeout,
   };
+}
+
+function authOptions(auth: AgentConfig['vault']['auth']): Partial<VaultOptions> & Pick<VaultOptions, 'auth'> {
+  switch (auth.method) {
+    case 'token_file':
+      return { auth: { method: auth.method, tokenFile: auth.token_file } };
+    case 'approle':
+      return {
+        auth: {
+          method: auth.method,
+          mount: auth.mount,
+          roleIdFile: auth.role_id_file,
+          secretIdFile: auth.secret_id_file,
+          secretIdWrapped: auth.secret_id_wrapped,
+        },
+      };
+    case 'jwt':
+    case 'kubernetes': {
+      const { method, mount, token_file: tokenFile } = auth;
+      return { auth: { method, mount, tokenFile, ...(auth.role === undefined ? {} : { role: auth.role }) } };
+    }
+    case 'cert':
+      return {
+        auth: {
+          method: auth.method,
+          mount: auth.mount,
+          ...(auth.role === undefined ? {} : { role: auth.role }),
+        },
+        // Before whatever the environment says: this is who we are.
+        clientCertFile: auth.cert_file,
+        clientKeyFile: auth.key_file,
+      };
+  }
 }
 
 async function listen(service: Service, config: AgentConfig, log: Telemetry['log']): Promise<Server[]> {

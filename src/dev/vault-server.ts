@@ -36,6 +36,8 @@ export type VaultReply = { status: number; body: VaultBody };
 export type VaultServer = {
   readonly address: string;
   readonly port: number;
+  /** Of the listener that speaks TLS; null when there is none. */
+  readonly tlsPort: number | null;
   /** With storage 'inmem' every start() makes a new one. */
   readonly rootToken: string;
   readonly pid: number;
@@ -69,6 +71,8 @@ export type VaultServerOptions = {
   auditFile?: string;
   /** Writes secrets to the audit file in clear, for tests that look for them. Default false. */
   auditRaw?: boolean;
+  /** PEM files for a listener that speaks TLS, on a port of its own. */
+  tls?: { readonly certFile: string; readonly keyFile: string };
   log?: (line: string) => void;
 };
 
@@ -86,7 +90,12 @@ const call = (
   return askJson<VaultBody>({ ...to, headers: { ...headers, ...identity } }, body);
 };
 
-const configuration = (dir: string, port: number, storage: 'inmem' | 'file'): string => `
+const configuration = (
+  dir: string,
+  port: number,
+  storage: 'inmem' | 'file',
+  tls: (NonNullable<VaultServerOptions['tls']> & { readonly port: number }) | null,
+): string => `
 disable_mlock      = true
 disable_clustering = true
 ui                 = false
@@ -98,7 +107,16 @@ listener "tcp" {
   address     = "127.0.0.1:${port}"
   tls_disable = true
 }
-`;
+${
+  tls === null
+    ? ''
+    : `listener "tcp" {
+  address       = "127.0.0.1:${tls.port}"
+  tls_cert_file = ${JSON.stringify(tls.certFile)}
+  tls_key_file  = ${JSON.stringify(tls.keyFile)}
+}
+`
+}`;
 
 /** Starts Vault, initialised and unsealed. Errors carry the end of its log. */
 export const startVault = async (options: VaultServerOptions): Promise<VaultServer> => {
@@ -107,6 +125,7 @@ export const startVault = async (options: VaultServerOptions): Promise<VaultServ
   const logPath = join(dir, 'vault.log');
   const configPath = join(dir, 'vault.hcl');
   let port = 0;
+  let tlsPort: number | null = null;
   let address = '';
   let child: Child | undefined;
   let rootToken = '';
@@ -165,7 +184,9 @@ export const startVault = async (options: VaultServerOptions): Promise<VaultServ
   for (let attempt = 1; ; attempt += 1) {
     port = await freePort();
     address = `http://127.0.0.1:${port}`;
-    writeFileSync(configPath, configuration(dir, port, storage), { mode: 0o600 });
+    const tls = options.tls === undefined ? null : { ...options.tls, port: await freePort() };
+    tlsPort = tls?.port ?? null;
+    writeFileSync(configPath, configuration(dir, port, storage, tls), { mode: 0o600 });
     try {
       await spawnServer();
       break;
@@ -183,6 +204,9 @@ export const startVault = async (options: VaultServerOptions): Promise<VaultServ
     },
     get port() {
       return port;
+    },
+    get tlsPort() {
+      return tlsPort;
     },
     get rootToken() {
       return rootToken;

@@ -17,23 +17,46 @@ const approleAuth = z.strictObject({
   secret_id_wrapped: z.boolean().default(false),
 });
 
+/** Signed tokens in a file: Kubernetes' projected ones, or any that Vault's jwt auth method knows the keys of. */
+const signedTokenAuth = <M extends 'jwt' | 'kubernetes'>(method: M) =>
+  z.strictObject({
+    method: z.literal(method),
+    mount: vaultName.default(method),
+    role:
+      method === 'jwt'
+        ? vaultName.optional()
+        : z.string({ error: 'is missing: name the role at the mount' }).pipe(vaultName),
+    token_file:
+      method === 'jwt'
+        ? absolutePath
+        : absolutePath.default('/var/run/secrets/kubernetes.io/serviceaccount/token'),
+  });
+
+const certAuth = z.strictObject({
+  method: z.literal('cert'),
+  mount: vaultName.default('cert'),
+  role: vaultName.optional(),
+  cert_file: absolutePath,
+  key_file: absolutePath,
+});
+
 /** `path` and `file` say the same, as in other tools' configurations. */
 const namedTokenFile = (value: unknown): unknown => {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   const { path, file, ...rest } = value as Record<string, unknown>;
   const other = path ?? file;
-  return rest.method === 'token_file' && rest.token_file === undefined && other !== undefined
+  return ['token_file', 'jwt', 'kubernetes'].includes(String(rest.method)) &&
+    rest.token_file === undefined &&
+    other !== undefined
     ? { ...rest, token_file: other }
     : value;
 };
 
-const authMethods = z.discriminatedUnion('method', [tokenFileAuth, approleAuth], {
-  error: (issue) => {
-    const { method } = (issue.input ?? {}) as { method?: unknown };
-    const later = ['jwt', 'kubernetes', 'cert'].includes(String(method));
-    return `${later ? `${method} is not in this version` : 'must name a method'}: use token_file or approle`;
-  },
-});
+const authMethods = z.discriminatedUnion(
+  'method',
+  [tokenFileAuth, approleAuth, signedTokenAuth('jwt'), signedTokenAuth('kubernetes'), certAuth],
+  { error: 'must name a method: token_file, approle, jwt, kubernetes or cert' },
+);
 
 const auth = z.preprocess(namedTokenFile, authMethods);
 

@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VaultFailure } from '../../src/ports/vault.ts';
+import { signer, tokenReviews } from './signed-tokens.ts';
 import { type RealVault, realVault } from './vault-subjects.ts';
 
 let subject: RealVault;
@@ -87,6 +88,71 @@ describe('login', () => {
     const planted = file('planted', reply.body.wrap_info!.token);
     const vault = subject.connect({ auth: approle(planted, true) });
     expect(await refusalOf(vault.openSession())).toMatchObject(CONTRACT);
+  });
+
+  test('with a signed token (jwt), read anew at each login; another signature or subject is refused, unshown', async () => {
+    const { server } = subject;
+    const ours = signer();
+    await server.request('POST', 'sys/auth/jwt', { type: 'jwt' });
+    await server.request('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [ours.publicKey] });
+    await server.request('POST', 'auth/jwt/role/agent', {
+      role_type: 'jwt',
+      user_claim: 'sub',
+      bound_audiences: ['vault'],
+      bound_subject: 'agent-1',
+      token_policies: ['tasklease-login'],
+      token_no_default_policy: true,
+    });
+    const claims = { sub: 'agent-1', aud: 'vault' };
+    const tokenFile = file('jwt', signer().sign(claims));
+    const vault = subject.connect({ auth: { method: 'jwt', mount: 'jwt', role: 'agent', tokenFile } });
+    for (const bad of [signer().sign(claims), ours.sign({ ...claims, sub: 'agent-2' }), 'canary-4711']) {
+      file('jwt', bad);
+      const failure = await refusalOf(vault.openSession());
+      expect(failure).toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
+      expect(JSON.stringify([failure.message, failure.problem.body()])).not.toContain(bad);
+    }
+    const before = await accessors();
+    file('jwt', `${ours.sign(claims)}\n`);
+    const session = await vault.openSession();
+    expect((await accessors()).filter((accessor) => !before.includes(accessor))).toEqual([session.accessor]);
+    await vault.closeSession(session.token);
+  });
+
+  test('with a service account’s token (kubernetes), which Vault asks the API server about', async () => {
+    const { server } = subject;
+    const ours = signer();
+    const claims = (name: string) => ({
+      iss: 'https://kubernetes.default.svc',
+      sub: `system:serviceaccount:jobs:${name}`,
+      aud: ['vault'],
+      'kubernetes.io': { namespace: 'jobs', serviceaccount: { name, uid: 'a1b2' } },
+    });
+    const good = ours.sign(claims('agent'));
+    const reviews = await tokenReviews('system:serviceaccount:jobs:agent', new Set([good]));
+    await server.request('POST', 'sys/auth/kubernetes', { type: 'kubernetes' });
+    await server.request('POST', 'auth/kubernetes/config', {
+      kubernetes_host: reviews.address,
+      token_reviewer_jwt: 'reviewer',
+      disable_local_ca_jwt: true,
+    });
+    await server.request('POST', 'auth/kubernetes/role/agent', {
+      bound_service_account_names: ['agent'],
+      bound_service_account_namespaces: ['jobs'],
+      audience: 'vault',
+      token_policies: ['tasklease-login'],
+      token_no_default_policy: true,
+    });
+    const tokenFile = file('projected', ours.sign(claims('other')));
+    const auth = { method: 'kubernetes', mount: 'kubernetes', role: 'agent', tokenFile } as const;
+    const vault = subject.connect({ auth });
+    expect(await refusalOf(vault.openSession())).toMatchObject({ kind: 'refused' });
+    file('projected', ours.sign({ ...claims('agent'), jti: 'revoked' }));
+    expect(await refusalOf(vault.openSession())).toMatchObject({ kind: 'refused' });
+    file('projected', good);
+    const session = await vault.openSession();
+    await vault.closeSession(session.token);
+    reviews.close();
   });
 
   test('a missing or empty credential file is named; so is a wrong one, without its content', async () => {

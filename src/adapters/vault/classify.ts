@@ -74,7 +74,7 @@ const CREATE = /^auth\/token\/create\/(.+)$/;
 
 function badRequestHint(path: string): string {
   if (LOGIN.test(path))
-    return 'the role id or the secret id is wrong or expired: put new ones into their files';
+    return 'the credentials of vault.auth are wrong or expired, or no role at the mount takes them: put new ones into their files';
   const role = CREATE.exec(path)?.[1];
   if (role !== undefined) {
     return `token role ${role} must exist and allow the policies of the profile (allowed_policies_glob)`;
@@ -84,7 +84,7 @@ function badRequestHint(path: string): string {
 
 function forbiddenHint({ method, path }: RequestLine): string {
   if (LOGIN.test(path))
-    return 'the credentials are wrong, or Vault has locked the role for a while (sys/locked-users)';
+    return 'the credentials of vault.auth are wrong or expired, or Vault has locked the role for a while (sys/locked-users)';
   const role = CREATE.exec(path)?.[1];
   if (role !== undefined) {
     return `the policy of the caller must allow update on ${path} with these parameters: compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;

@@ -3,9 +3,11 @@
 // that. Invariant: a request is sent once, to the server that the certificate says; nothing is repeated or redirected.
 
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { TOO_LARGE } from './classify.ts';
+import { fingerprint } from './credential-file.ts';
 
 const MAX_REPLY = 1024 * 1024;
 /** Well below Vault's own idle timeout of 5 min, so that a connection is hardly ever closed under a request. */
@@ -42,9 +44,50 @@ export interface Connections {
   close(): void;
 }
 
+/** Certificates follow their files: looked at this often at most, when there is something to send. */
+const LOOK_MS = 1000;
+
 export function openConnections(options: ConnectionOptions): Connections {
+  const files = [options.caFile, options.clientCertFile, options.clientKeyFile].filter(
+    (file) => file !== undefined,
+  );
+  let taken = fingerprint(files);
+  let lookedAt = performance.now();
+  let pool = poolWith(options);
+  const current = (): Pool => {
+    if (files.length === 0 || performance.now() - lookedAt < LOOK_MS) return pool;
+    lookedAt = performance.now();
+    const now = fingerprint(files);
+    if (now === taken) return pool;
+    taken = now;
+    try {
+      const next = poolWith(options);
+      // What is under way comes to its end.
+      void pool.close();
+      pool = next;
+    } catch {
+      // Half written, or gone: with the ones before, until the files change again.
+    }
+    return pool;
+  };
+  return {
+    exchange: (request) => exchange(current(), request),
+    close: () => void pool.destroy(),
+  };
+}
+
+function poolWith(options: ConnectionOptions): Pool {
   const read = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file));
-  const pool = new Pool(new URL(options.address).origin, {
+  const tls = {
+    minVersion: 'TLSv1.2' as const,
+    rejectUnauthorized: true,
+    ca: read(options.caFile),
+    cert: read(options.clientCertFile),
+    key: read(options.clientKeyFile),
+  };
+  // Throws here for what is no certificate, or no key of it.
+  createSecureContext(tls);
+  return new Pool(new URL(options.address).origin, {
     // The gate limits; a limit here would make the session wait behind others.
     connections: null,
     pipelining: 1,
@@ -55,20 +98,12 @@ export function openConnections(options: ConnectionOptions): Connections {
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: {
+      ...tls,
       timeout: options.timeoutMs,
       keepAlive: true,
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ca: read(options.caFile),
-      cert: read(options.clientCertFile),
-      key: read(options.clientKeyFile),
       ...(options.tlsServerName === undefined ? {} : { servername: options.tlsServerName }),
     },
   });
-  return {
-    exchange: (request) => exchange(pool, request),
-    close: () => void pool.destroy(),
-  };
 }
 
 function exchange(pool: Dispatcher, { method, path, headers, body, limitMs }: Outgoing): Promise<RawReply> {

@@ -7,7 +7,7 @@ import { type SessionToken, type TaskToken, type Vault, VaultFailure } from '../
 import { authReply } from '../../schema/vault-reply.ts';
 import { brokenContract, type RequestLine } from './classify.ts';
 import { URGENCY } from './gate.ts';
-import type { Login } from './login.ts';
+import type { Login } from './login-request.ts';
 import type { Requests } from './requests.ts';
 
 export interface SessionOptions {

@@ -129,13 +129,27 @@ tasks: []
     expect(agentConfig.parse({ ...MINIMAL, tasks: [task] }).tasks).toEqual([task]);
   });
 
+  test('each way to log in, with its mount by the method’s name', () => {
+    const parsed = (value: unknown) => agentConfig.parse(auth(value)).vault.auth;
+    expect(parsed({ method: 'kubernetes', role: 'agent' })).toEqual({
+      method: 'kubernetes',
+      mount: 'kubernetes',
+      role: 'agent',
+      token_file: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+    });
+    expect(parsed({ method: 'jwt', token_file: '/a' })).toEqual({
+      method: 'jwt',
+      mount: 'jwt',
+      token_file: '/a',
+    });
+    expect(parsed({ method: 'cert', cert_file: '/a', key_file: '/b' })).toMatchObject({ mount: 'cert' });
+  });
+
   test('a task of the configuration is kept as it was written', () => {
     const task = { id: 'boot', profile: 'report-read', duration: '15m', params: { env: 'prod' } };
     expect(agentConfig.parse({ ...MINIMAL, tasks: [task] }).tasks).toEqual([task]);
   });
 });
-
-const LATER = /^vault\.auth\.method .*is not in this version: use token_file or approle$/;
 
 describe('faults', () => {
   test.each<[string, unknown, string | RegExp]>([
@@ -158,11 +172,25 @@ describe('faults', () => {
     ['a query', vault({ address: 'https://vault:8200/?x=1' }), /^vault\.address must be a URL such as /],
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
     ['a relative file', vault({ ca_file: 'ca.pem' }), 'vault.ca_file must be an absolute path'],
-    ['no login', vault({ auth: undefined }), /^vault\.auth must name a method: use token_file or approle/],
-    ['no method', auth({}), /^vault\.auth(?:\.method)? must name a method: use token_file or approle/],
-    ['jwt', auth({ method: 'jwt' }), LATER],
-    ['kubernetes', auth({ method: 'kubernetes' }), LATER],
-    ['ldap', auth({ method: 'ldap' }), /^vault\.auth\.method must name a method: use token_file or approle$/],
+    ['no login', vault({ auth: undefined }), /^vault\.auth must name a method: token_file, approle/],
+    [
+      'no method',
+      auth({}),
+      /^vault\.auth(?:\.method)? must name a method: token_file, approle, jwt, kubernetes/,
+    ],
+    ['ldap', auth({ method: 'ldap' }), /^vault\.auth\.method must name a method: token_file, approle, jwt, /],
+    ['jwt without its file', auth({ method: 'jwt', role: 'agent' }), /^vault\.auth\.token_file is missing/],
+    [
+      'kubernetes without its role',
+      auth({ method: 'kubernetes' }),
+      /^vault\.auth\.role is missing: name the role/,
+    ],
+    [
+      'a key of another method',
+      auth({ method: 'jwt', token_file: '/a', cert_file: '/b' }),
+      'vault.auth.cert_file is not a known key',
+    ],
+    ['cert without its key', auth({ method: 'cert', cert_file: '/a' }), /^vault\.auth\.key_file is missing/],
     [
       'no token file',
       auth({ method: 'token_file' }),

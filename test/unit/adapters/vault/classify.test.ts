@@ -59,7 +59,7 @@ describe('a reply', () => {
   });
 
   test.each<[string, number, string, RegExp]>([
-    ['auth/approle/login', 400, 'POST', /role id or the secret id/],
+    ['auth/approle/login', 400, 'POST', /credentials of vault.auth/],
     ['auth/approle/login', 403, 'POST', /locked/],
     ['auth/token/create/tasklease', 400, 'POST', /token role tasklease must exist/],
     ['auth/token/create/tasklease', 403, 'POST', /allow update on auth\/token\/create\/tasklease/],
