@@ -22,7 +22,7 @@ describe('start', () => {
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^task +t1\nstate +active\nprofile +report-read\ndir +\/run\/tasklease\/tasks\/t1\/current\nfiles +db\.env\ngeneration +1\ndeadline +\S+ \(in 1m1[45]s\)\nlease +db until \S+ \(in (1m|59s)\) renewable\n$/,
+      /^task +t1\nstate +active\nprofile +report-read\ndir +\/run\/tasklease\/tasks\/t1\/current\nfiles +db\.env\ngeneration +1\ndeadline +\S+ \(in (1m)?\d+s\)\nlease +db until \S+ \(in (1m|\d+s)\) renewable\n$/,
     );
     expect(agent.seen[0]).toMatchObject({
       method: 'PUT',
