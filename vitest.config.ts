@@ -9,8 +9,8 @@ export default defineConfig({
     globalSetup: process.env.npm_lifecycle_event === 'test:quick' ? [] : ['test/harness/global-setup.ts'],
     reporters: ['default', './test/harness/tally-reporter.ts'],
     // Upper bounds for a slow machine; no test measures speed.
-    testTimeout: 60_000,
-    hookTimeout: 180_000,
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     // A process a file: the tests start servers and signal processes.
     pool: 'forks',
     maxWorkers: 2,

@@ -32,5 +32,5 @@ export const promise = (...groups: readonly Group[]): void => {
     await world.agent.start();
   });
   afterAll(() => world?.close());
-  for (const { name, run, limitMs = 60_000 } of scenarios) test(name, () => run(world), limitMs);
+  for (const { name, run, limitMs = 180_000 } of scenarios) test(name, () => run(world), limitMs);
 };
