@@ -1,4 +1,4 @@
-// Owns the writing of one generation. Invariant: `current` changes by one rename, and only once everything
+// Owns the writing of one generation. Invariant: `current` appears or changes in one step, and only once everything
 // behind it is whole; owner and mode settle before a name becomes visible; what fails leaves nothing, however
 // far it came, and touches nothing of another generation.
 
@@ -11,7 +11,7 @@ import { type Access, accessFor, type Powers } from './access.ts';
 import { MANIFEST, type Manifest, manifestBytes } from './manifest.ts';
 import { remove } from './remove.ts';
 import { render } from './render.ts';
-import { draftOf, generationOf, linkOf, shown } from './task-directory.ts';
+import { CURRENT, draftOf, generationOf, linkOf, shown, target } from './task-directory.ts';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
@@ -23,14 +23,14 @@ export function publish(dir: string, publication: Publication, powers: Powers): 
   const home = join(dir, task);
   const draft = draftOf(home, n);
   const passage = forOthers(publication, access) ? 0o751 : 0o750;
-  makeDirectory(home, access, passage);
-  // What a publication that was cut off has left.
-  remove(draft);
+  // In a directory that was made just now there is nothing that an earlier publication has left.
+  const fresh = makeDirectory(home, access, passage);
+  if (!fresh) remove(draft);
   fs.mkdirSync(draft, { mode: 0o700 });
   const files = write(draft, publication, access, powers);
   writeWhole(join(draft, MANIFEST), manifestBytes({ task, generation: n, files }), access, access.fileMode);
   settleDirectory(draft, access, passage);
-  show(home, n, draft);
+  show(home, n, draft, fresh);
   return files.map(({ file }) => file);
 }
 
@@ -64,8 +64,13 @@ function write(
   return files;
 }
 
-function show(home: string, n: number, draft: string): void {
+function show(home: string, n: number, draft: string, fresh: boolean): void {
   const generation = generationOf(home, n);
+  if (fresh) {
+    fs.renameSync(draft, generation);
+    fs.symlinkSync(target(n), join(home, CURRENT));
+    return;
+  }
   if (shown(home) === n) {
     // Readers are in it: both change places in one step, renameat2(2).
     renameExchange(draft, generation);
@@ -81,8 +86,8 @@ function show(home: string, n: number, draft: string): void {
 export function turn(home: string, n: number): void {
   const link = linkOf(home, n);
   remove(link);
-  fs.symlinkSync(`gen-${n}`, link);
-  fs.renameSync(link, join(home, 'current'));
+  fs.symlinkSync(target(n), link);
+  fs.renameSync(link, join(home, CURRENT));
 }
 
 /**
@@ -113,13 +118,17 @@ const forOthers = ({ deliveries, mode }: Publication, access: Access): boolean =
         (rule.owner !== undefined && rule.owner.gid !== access.gid),
     );
 
-function makeDirectory(path: string, access: Access, mode: number): void {
+/** False when it was there already. */
+function makeDirectory(path: string, access: Access, mode: number): boolean {
+  let fresh = true;
   try {
     fs.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    fresh = false;
   }
   settleDirectory(path, access, mode);
+  return fresh;
 }
 
 function settleDirectory(path: string, access: Access, mode: number): void {
