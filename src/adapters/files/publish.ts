@@ -1,4 +1,4 @@
-// Owns the writing of one generation. Invariant: `current` appears or changes in one step, and only once everything
+// Owns the writing of one generation. Invariant: `current` changes by one rename, and only once everything
 // behind it is whole; owner and mode settle before a name becomes visible; what fails leaves nothing, however
 // far it came, and touches nothing of another generation.
 
@@ -66,26 +66,21 @@ function write(
 
 function show(home: string, n: number, draft: string, fresh: boolean): void {
   const generation = generationOf(home, n);
-  if (fresh) {
-    fs.renameSync(draft, generation);
-    fs.symlinkSync(target(n), join(home, CURRENT));
-    return;
-  }
-  if (shown(home) === n) {
+  if (!fresh && shown(home) === n) {
     // Readers are in it: both change places in one step, renameat2(2).
     renameExchange(draft, generation);
     remove(draft);
     return;
   }
-  remove(generation);
+  if (!fresh) remove(generation);
   fs.renameSync(draft, generation);
-  turn(home, n);
+  turn(home, n, fresh);
 }
 
-/** Turns `current` to a generation that is whole. */
-export function turn(home: string, n: number): void {
+/** Turns `current` to a generation that is whole; in a fresh directory nothing can be in the way. */
+export function turn(home: string, n: number, fresh = false): void {
   const link = linkOf(home, n);
-  remove(link);
+  if (!fresh) remove(link);
   fs.symlinkSync(target(n), link);
   fs.renameSync(link, join(home, CURRENT));
 }

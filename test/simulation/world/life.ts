@@ -203,7 +203,7 @@ export class Life {
         immediate: ['load', 'save'],
         onCall: (verb) => (verb === 'save' ? world.hazards.blow('sessionStore') : 'none'),
       }),
-      telemetry: process.guard(this.#telemetry(), { immediate: ['log', 'count'], quiet: true }),
+      telemetry: process.guard(this.#telemetry(), { immediate: ['log', 'writes', 'count'], quiet: true }),
     };
   }
 
