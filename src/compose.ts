@@ -21,6 +21,7 @@ import { SettingsFault } from './adapters/settings/yaml-file.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { bootId, groupId, harden, lockDirectory } from './adapters/system/host.ts';
 import { sessionFile } from './adapters/system/session-file.ts';
+import { releaseStartupMemory } from './adapters/system/startup-memory.ts';
 import { openLog } from './adapters/telemetry/logger.ts';
 import { Metrics } from './adapters/telemetry/metrics.ts';
 import { connectVault, type VaultOptions } from './adapters/vault/vault-client.ts';
@@ -46,7 +47,11 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const secretsDir = prepareDirectories(config);
   takeLocks(config, secretsDir);
   const metrics = new Metrics();
-  const telemetry: Telemetry = { log, count: (metric, labels) => metrics.count(metric, labels) };
+  const telemetry: Telemetry = {
+    log,
+    writes: log.writes,
+    count: (metric, labels) => metrics.count(metric, labels),
+  };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
   const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
@@ -81,6 +86,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const servers = await listen(service, config, log);
   log('info', 'listening', { socket: config.socket.path, profiles: agent.profiles.names().length });
   void startOwnTasks(agent, config.tasks, telemetry);
+  releaseStartupMemory();
   return {
     async close() {
       const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');

@@ -12,8 +12,8 @@ type Left = Promise<number>;
 export async function leaveTasks(book: GrantBook, { clock, telemetry }: Ports, limitMs: number): Left {
   const atRest = ({ state, pending }: Grant) =>
     state === 'closed' || (state !== 'starting' && pending.raising === null);
-  await within(clock, limitMs, (signal) =>
-    Promise.allSettled(book.actors().map((actor) => actor.until(atRest, signal))),
+  await within(clock, limitMs, (callOff) =>
+    Promise.allSettled(book.actors().map((actor) => actor.until(atRest, callOff))),
   );
   telemetry.log('info', 'ending; tasks are left to the next agent', { count: book.size });
   return 0;

@@ -13,7 +13,15 @@ export interface PublicFact {
   readonly [key: string]: unknown;
 }
 
-export type Listener = (fact: PublicFact, owner: number) => void;
+/** A fact on its way to who listens, most of whom need no more than its type. */
+export interface Told {
+  readonly task: TaskId;
+  readonly type: Fact['type'];
+  /** Made when it is asked for. */
+  readonly fact: PublicFact;
+}
+
+export type Listener = (told: Told, owner: number) => void;
 
 export class FactStream {
   readonly #listeners = new Set<Listener>();
@@ -26,13 +34,34 @@ export class FactStream {
 
   tell(task: TaskId, owner: number, entry: Entry): void {
     if (this.#listeners.size === 0) return;
-    const fact: PublicFact = {
-      at: new Date(entry.wallMs).toISOString(),
-      task,
-      type: entry.fact.type,
-      ...publicPart(entry.fact),
+    const told = new Telling(task, entry);
+    for (const listener of this.#listeners) listener(told, owner);
+  }
+}
+
+class Telling implements Told {
+  readonly task: TaskId;
+  readonly #entry: Entry;
+  #fact: PublicFact | null = null;
+
+  constructor(task: TaskId, entry: Entry) {
+    this.task = task;
+    this.#entry = entry;
+  }
+
+  get type(): Fact['type'] {
+    return this.#entry.fact.type;
+  }
+
+  get fact(): PublicFact {
+    const { wallMs, fact } = this.#entry;
+    this.#fact ??= {
+      at: new Date(wallMs).toISOString(),
+      task: this.task,
+      type: fact.type,
+      ...publicPart(fact),
     };
-    for (const listener of this.#listeners) listener(fact, owner);
+    return this.#fact;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Moment } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
 import type { EffectRunner, Luggage } from './effect-runner.ts';
 import type { Ports } from './ports.ts';
+import type { CallOff } from './within.ts';
 
 export interface ActorDeps {
   readonly ports: Ports;
@@ -98,23 +99,23 @@ export class GrantActor {
   }
 
   /**
-   * Resolves true when the condition holds, or false when `signal` calls the waiting off.
+   * Resolves true when the condition holds, or false when the waiting is called off.
    * @throws Problem why the grant never began
    */
-  until(condition: (grant: Grant) => boolean, signal?: AbortSignal): Promise<boolean> {
+  until(condition: (grant: Grant) => boolean, callOff?: CallOff): Promise<boolean> {
     if (this.#stillborn !== null) return Promise.reject(this.#stillborn);
     if (condition(this.grant)) return Promise.resolve(true);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const look = () => {
       if (this.#stillborn !== null) reject(this.#stillborn);
-      else if (signal?.aborted === true) resolve(false);
+      else if (callOff?.called === true) resolve(false);
       else if (condition(this.grant)) resolve(true);
       else return;
       this.#waiters.delete(look);
-      signal?.removeEventListener('abort', look);
+      callOff?.unlisten(look);
     };
     this.#waiters.add(look);
-    signal?.addEventListener('abort', look);
+    callOff?.listen(look);
     return promise;
   }
 

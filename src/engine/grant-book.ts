@@ -117,10 +117,10 @@ export class GrantBook {
   /** Resolves when no grant is left, or after `limitMs`. */
   async empty(limitMs: number): Promise<void> {
     if (this.#actors.size === 0) return;
-    await within(this.#options.ports.clock, limitMs, (signal) => {
+    await within(this.#options.ports.clock, limitMs, (callOff) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#emptied.add(resolve);
-      signal.addEventListener('abort', () => resolve());
+      callOff.listen(resolve);
       return promise.finally(() => this.#emptied.delete(resolve));
     });
   }

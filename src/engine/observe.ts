@@ -14,17 +14,16 @@ const WORTH_A_LINE = new Set([
 ]);
 
 /** Facts are log lines and metrics too. */
-export function observe(agent: Agent, { log, count }: Telemetry): void {
-  agent.facts.listen((fact, owner) => {
-    count('tasklease_facts_total', { type: fact.type });
-    if (fact.type === 'grant.closed')
-      count('tasklease_tasks_closed_total', { outcome: String(fact.outcome) });
-    const { at: _at, ...fields } = fact;
-    const failed = fact.type.endsWith('.failed');
-    log(failed ? 'warn' : WORTH_A_LINE.has(fact.type) ? 'info' : 'debug', fact.type, {
-      ...fields,
-      uid: owner,
-    });
+export function observe(agent: Agent, { log, count, writes }: Telemetry): void {
+  agent.facts.listen((told, owner) => {
+    const { type } = told;
+    count('tasklease_facts_total', { type });
+    if (type === 'grant.closed')
+      count('tasklease_tasks_closed_total', { outcome: String(told.fact.outcome) });
+    const level = type.endsWith('.failed') ? 'warn' : WORTH_A_LINE.has(type) ? 'info' : 'debug';
+    if (!writes(level)) return;
+    const { at: _at, ...fields } = told.fact;
+    log(level, type, { ...fields, uid: owner });
   });
 }
 

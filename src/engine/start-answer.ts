@@ -20,7 +20,7 @@ export async function answered(actor: GrantActor, clock: Clock, draining: () => 
     pending.eraseAttempts > 0 ||
     pending.retirements.some(({ retryAt }) => retryAt !== null) ||
     (pending.answerBy ?? Infinity) <= clock.now().at;
-  await within(clock, CLEAN_UP_MS, (signal) => actor.until(cleaned, signal));
+  await within(clock, CLEAN_UP_MS, (callOff) => actor.until(cleaned, callOff));
   throw actor.grant.refusal === null ? cutShort(actor.grant, draining()) : Problem.from(actor.grant.refusal);
 }
 

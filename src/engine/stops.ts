@@ -69,8 +69,8 @@ export class Stops {
   /** Waits for the proofs of all, at most `waitMs`. */
   async #closed(actors: readonly GrantActor[], waitMs: number): Promise<void> {
     if (waitMs <= 0) return;
-    await within(this.#clock, waitMs, (signal) =>
-      Promise.allSettled(actors.map((actor) => actor.until(({ state }) => state === 'closed', signal))),
+    await within(this.#clock, waitMs, (callOff) =>
+      Promise.allSettled(actors.map((actor) => actor.until(({ state }) => state === 'closed', callOff))),
     );
   }
 

@@ -3,16 +3,42 @@
 
 import type { Clock } from '../ports/clock.ts';
 
-/** Runs `wait` with a signal that aborts after `limitMs`; the timer is gone when it resolves. */
+/**
+ * Says once that waiting is over. (An AbortSignal looks through all its listeners whenever one comes or goes: a kill
+ * switch that waits for a thousand tasks would spend a twentieth of its time on that.)
+ */
+export class CallOff {
+  #called = false;
+  readonly #listeners = new Set<() => void>();
+
+  get called(): boolean {
+    return this.#called;
+  }
+
+  listen(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  unlisten(listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  call(): void {
+    this.#called = true;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** Runs `wait`, which is called off after `limitMs`; the timer is gone when it resolves. */
 export async function within<T>(
   clock: Clock,
   limitMs: number,
-  wait: (signal: AbortSignal) => Promise<T>,
+  wait: (callOff: CallOff) => Promise<T>,
 ): Promise<T> {
-  const limit = new AbortController();
-  const cancel = clock.after(limitMs, () => limit.abort());
+  const callOff = new CallOff();
+  const cancel = clock.after(limitMs, () => callOff.call());
   try {
-    return await wait(limit.signal);
+    return await wait(callOff);
   } finally {
     cancel();
   }

@@ -41,10 +41,16 @@ export const absolutePath = z
 
 export const unixId = z.number().int().min(0).max(4_294_967_294);
 
+const SEGMENTS = /^[A-Za-z0-9._~@:=,-]+(?:\/[A-Za-z0-9._~@:=,-]+)*$/;
+
+/** Whether vaultName would take it, without the work of saying why not. */
+export const isVaultName = (path: string): boolean =>
+  SEGMENTS.test(path) && !path.includes('..') && !/(?:^|\/)\.(?:\/|$)/.test(path);
+
 /** A Vault mount, role or namespace path: segments of safe characters. */
 export const vaultName = z
   .string()
-  .regex(/^[A-Za-z0-9._~@:=,-]+(?:\/[A-Za-z0-9._~@:=,-]+)*$/, 'must be a Vault path without empty segments')
+  .regex(SEGMENTS, 'must be a Vault path without empty segments')
   .refine((path) => !path.includes('..'), 'must not contain ".."')
   .refine((path) => !path.split('/').includes('.'), 'must not contain a "." segment');
 

@@ -34,12 +34,12 @@ export function streamFacts(
     response.write(`${JSON.stringify(line)}\n`);
     if (response.writableLength > MAX_BEHIND) response.destroy();
   };
-  const unlisten = facts.listen((fact, owner) => {
+  const unlisten = facts.listen((told, owner) => {
     if (!caller.admin && owner !== caller.uid) return;
-    if (options.task !== null && fact.task !== options.task) return;
+    if (options.task !== null && told.task !== options.task) return;
     seq += 1;
-    write({ seq, ...fact });
-    if (options.task !== null && fact.type === 'grant.closed') end();
+    write({ seq, ...told.fact });
+    if (options.task !== null && told.type === 'grant.closed') end();
   });
   function end(): void {
     // Over before the reader is gone: a late `close` must not touch the next life of the same id.

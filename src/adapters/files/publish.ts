@@ -11,7 +11,7 @@ import { type Access, accessFor, type Powers } from './access.ts';
 import { MANIFEST, type Manifest, manifestBytes } from './manifest.ts';
 import { remove } from './remove.ts';
 import { render } from './render.ts';
-import { draftOf, generationOf, linkOf, shown } from './task-directory.ts';
+import { CURRENT, draftOf, generationOf, linkOf, shown, target } from './task-directory.ts';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
@@ -23,14 +23,14 @@ export function publish(dir: string, publication: Publication, powers: Powers): 
   const home = join(dir, task);
   const draft = draftOf(home, n);
   const passage = forOthers(publication, access) ? 0o751 : 0o750;
-  makeDirectory(home, access, passage);
-  // What a publication that was cut off has left.
-  remove(draft);
+  // In a directory that was made just now there is nothing that an earlier publication has left.
+  const fresh = makeDirectory(home, access, passage);
+  if (!fresh) remove(draft);
   fs.mkdirSync(draft, { mode: 0o700 });
   const files = write(draft, publication, access, powers);
   writeWhole(join(draft, MANIFEST), manifestBytes({ task, generation: n, files }), access, access.fileMode);
   settleDirectory(draft, access, passage);
-  show(home, n, draft);
+  show(home, n, draft, fresh);
   return files.map(({ file }) => file);
 }
 
@@ -64,25 +64,25 @@ function write(
   return files;
 }
 
-function show(home: string, n: number, draft: string): void {
+function show(home: string, n: number, draft: string, fresh: boolean): void {
   const generation = generationOf(home, n);
-  if (shown(home) === n) {
+  if (!fresh && shown(home) === n) {
     // Readers are in it: both change places in one step, renameat2(2).
     renameExchange(draft, generation);
     remove(draft);
     return;
   }
-  remove(generation);
+  if (!fresh) remove(generation);
   fs.renameSync(draft, generation);
-  turn(home, n);
+  turn(home, n, fresh);
 }
 
-/** Turns `current` to a generation that is whole. */
-export function turn(home: string, n: number): void {
+/** Turns `current` to a generation that is whole; in a fresh directory nothing can be in the way. */
+export function turn(home: string, n: number, fresh = false): void {
   const link = linkOf(home, n);
-  remove(link);
-  fs.symlinkSync(`gen-${n}`, link);
-  fs.renameSync(link, join(home, 'current'));
+  if (!fresh) remove(link);
+  fs.symlinkSync(target(n), link);
+  fs.renameSync(link, join(home, CURRENT));
 }
 
 /**
@@ -113,13 +113,17 @@ const forOthers = ({ deliveries, mode }: Publication, access: Access): boolean =
         (rule.owner !== undefined && rule.owner.gid !== access.gid),
     );
 
-function makeDirectory(path: string, access: Access, mode: number): void {
+/** False when it was there already. */
+function makeDirectory(path: string, access: Access, mode: number): boolean {
+  let fresh = true;
   try {
     fs.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    fresh = false;
   }
   settleDirectory(path, access, mode);
+  return fresh;
 }
 
 function settleDirectory(path: string, access: Access, mode: number): void {

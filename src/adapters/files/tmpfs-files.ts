@@ -10,8 +10,8 @@ import { assertInMemory, claim } from './claim.ts';
 import { deliveryProblem } from './delivery-problem.ts';
 import { isWhole } from './manifest.ts';
 import { discard, publish, turn } from './publish.ts';
-import { keepDescriptors, remove } from './remove.ts';
-import { draftOf, generationOf, isUnfinished, linkOf, shown } from './task-directory.ts';
+import { keepDescriptors, remove, removeLink } from './remove.ts';
+import { CURRENT, draftOf, generationOf, isUnfinished, linkOf, shown } from './task-directory.ts';
 
 export interface TmpfsOptions {
   /** A directory that directory.ts has found safe. */
@@ -38,7 +38,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
   }
 
   return {
-    currentDir: (task) => join(dir, task, 'current'),
+    currentDir: (task) => join(dir, task, CURRENT),
     async publish(publication) {
       const home = join(dir, publication.task);
       const existed = existsSync(home);
@@ -79,7 +79,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
     async erase(task) {
       removing(`the files of ${task}`, () => {
         // First the name that readers use: what cannot be removed at once is out of sight already.
-        remove(join(dir, task, 'current'));
+        removeLink(join(dir, task, CURRENT));
         remove(join(dir, task));
       });
     },

@@ -37,9 +37,22 @@ const VERSION = MIGRATIONS.length;
 const migration = (from: number): string =>
   `${MIGRATIONS.slice(from).join('\n')} PRAGMA user_version = ${VERSION};`;
 
-/** The checksum of a row of grants, in SQL. */
-export const GRANT_SUM =
-  'checksum(grant_id, task, open, spent, owner, digest, receipt, closed_wall_ms, accepted_wall_ms)';
+const GRANT_COLUMNS = [
+  'grant_id',
+  'task',
+  'open',
+  'spent',
+  'owner',
+  'digest',
+  'receipt',
+  'closed_wall_ms',
+  'accepted_wall_ms',
+] as const;
+
+/** The checksum of a row of grants, in SQL; as it will be where some columns are being changed. */
+export const grantSum = (
+  changed: Readonly<Partial<Record<(typeof GRANT_COLUMNS)[number], string>>> = {},
+): string => `checksum(${GRANT_COLUMNS.map((column) => changed[column] ?? column).join(', ')})`;
 
 /** @throws Error that says what is wrong with the file; it is left as it is */
 export function openDatabase(path: string): DatabaseSync {
@@ -48,10 +61,11 @@ export function openDatabase(path: string): DatabaseSync {
   else make(path);
   const db = open(path, false);
   try {
-    // WAL with FULL: what is committed survives a power cut (sqlite.org/pragma.html#pragma_synchronous).
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
     // One that cannot be written is found here and not at the first start.
     transaction(db, () => db.exec(migration(versionOf(db))));
+    // From here on whoever commits says what must be synced (log-sync.ts); a checkpoint syncs by itself.
+    db.exec('PRAGMA synchronous = NORMAL');
     return db;
   } catch (error) {
     db.close();
@@ -59,16 +73,23 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-export function transaction(db: DatabaseSync, run: () => void): void {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    run();
-    db.exec('COMMIT');
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
+/** Transactions of this connection, all or nothing, with their two statements prepared. */
+export function transactions(db: DatabaseSync): (run: () => void) => void {
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  return (run) => {
+    begin.run();
+    try {
+      run();
+      commit.run();
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  };
 }
+
+export const transaction = (db: DatabaseSync, run: () => void): void => transactions(db)(run);
 
 function open(path: string, readOnly: boolean): DatabaseSync {
   // Loaded here: as an import it would keep every command from running on a Node that lacks it.
@@ -134,7 +155,7 @@ function checkStructure(db: DatabaseSync): void {
 /** SQLite has no checksums of its own: a flipped bit inside a value is as good as any other to it. */
 function checkSums(db: DatabaseSync): void {
   const changed = db
-    .prepare(`SELECT grant_id FROM grants WHERE sum IS NOT NULL AND sum <> ${GRANT_SUM} LIMIT 1`)
+    .prepare(`SELECT grant_id FROM grants WHERE sum IS NOT NULL AND sum <> ${grantSum()} LIMIT 1`)
     .get();
   if (changed !== undefined) throw new Error(`the record of ${changed.grant_id} was changed`);
   for (const row of openRows(db)) {

@@ -1,7 +1,7 @@
 // Owns journal.db: facts in order, and which grants are open. Invariant: what append has resolved survives
-// kill -9, and a power cut too unless losing it there is harmless (WAL with synchronous FULL or NORMAL:
-// sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share one transaction, and a
-// failed one leaves nothing behind.
+// kill -9, and a power cut too unless losing it there is harmless (WAL with synchronous NORMAL, and a sync of the log
+// where SQLite's FULL would make one: sqlite.org/pragma.html#pragma_synchronous); appends that arrive together share
+// one transaction, and a failed one leaves nothing behind. After a sync that failed nothing is relied on any more.
 
 import type { DatabaseSync } from 'node:sqlite';
 import type { Entry } from '../../domain/fact.ts';
@@ -10,19 +10,22 @@ import { Problem } from '../../domain/problem.ts';
 import type { Journal, Tombstone } from '../../ports/journal.ts';
 import { Compaction } from './compaction.ts';
 import { damagedJournal, damagedProblem } from './damaged-journal.ts';
-import { GRANT_SUM, openDatabase, openRows, transaction } from './database.ts';
+import { grantSum, openDatabase, openRows, transaction, transactions } from './database.ts';
 import { isLight } from './light.ts';
-import { entryOf, rowOf } from './row.ts';
+import { type LogSync, openLogSync, type Sync } from './log-sync.ts';
+import { checksum, entryOf, rowOf } from './row.ts';
 
 /**
  * Where so many appends came together, as many will come again in a moment: they are waited for, because a
- * transaction costs as much for one as for fifty. Whoever comes alone is written at once.
+ * transaction costs as much for one as for fifty. Whoever comes with few is written at once.
  */
-const MANY = 4;
-const GATHER_MS = 4;
+const MANY = 12;
+const GATHER_MS = 1;
 
 interface Waiting {
   readonly entries: readonly Entry[];
+  /** No power cut matters to them. */
+  readonly light: boolean;
   readonly resolve: () => void;
   readonly reject: (problem: Problem) => void;
 }
@@ -31,25 +34,36 @@ interface Waiting {
  * Opens or creates the journal. `bootId` is /proc/sys/kernel/random/boot_id: instants of another boot are
  * carried over by the wall clock. A file that cannot be relied on gives a journal that says so (`damaged`).
  */
-export function openJournal(path: string, bootId: string): Journal & { close(): void } {
+export function openJournal(path: string, bootId: string, sync?: Sync): Journal & { close(): void } {
   try {
-    return journalOn(openDatabase(path), path, bootId);
+    const db = openDatabase(path);
+    return journalOn(db, openLogSync(`${path}-wal`, sync), path, bootId);
   } catch (cause) {
     return damagedJournal(path, bootId, damagedProblem(path, cause));
   }
 }
 
-function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { close(): void } {
+function journalOn(
+  db: DatabaseSync,
+  log: LogSync,
+  path: string,
+  bootId: string,
+): Journal & { close(): void } {
   const insert = db.prepare(
-    'INSERT INTO entries (boot, at, wall_ms, grant_id, fact, sum) VALUES (:boot, :at, :wall_ms, :grant_id, :fact, :sum)',
+    'INSERT INTO entries (boot, at, wall_ms, grant_id, fact, sum) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const drop = db.prepare('DELETE FROM entries WHERE seq = ?');
   const accept = db.prepare(
-    'INSERT INTO grants (grant_id, task, open, spent, owner, digest, accepted_wall_ms) VALUES (?, ?, 1, 0, ?, ?, ?)',
+    `INSERT INTO grants (grant_id, task, open, spent, owner, digest, accepted_wall_ms, sum)
+     VALUES (?, ?, 1, 0, ?, ?, ?, ?)`,
   );
-  const spend = db.prepare('UPDATE grants SET spent = 1 WHERE grant_id = ?');
-  const close = db.prepare('UPDATE grants SET open = 0, receipt = ?, closed_wall_ms = ? WHERE grant_id = ?');
-  const sign = db.prepare(`UPDATE grants SET sum = ${GRANT_SUM} WHERE grant_id = ?`);
+  const spend = db.prepare(
+    `UPDATE grants SET spent = 1, sum = ${grantSum({ spent: '1' })} WHERE grant_id = ?`,
+  );
+  const close = db.prepare(
+    `UPDATE grants SET open = 0, receipt = ?1, closed_wall_ms = ?2,
+       sum = ${grantSum({ open: '0', receipt: '?1', closed_wall_ms: '?2' })} WHERE grant_id = ?3`,
+  );
   const selectClosed = db.prepare(`
     SELECT grant_id, spent, owner, digest, receipt FROM grants
     WHERE task = ? AND open = 0 ORDER BY closed_wall_ms DESC, rowid DESC LIMIT 1`);
@@ -64,10 +78,11 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
   const selectSession = db.prepare('SELECT ends_at_wall_ms, boot, ends_at FROM sessions WHERE accessor = ?');
 
   const compaction = new Compaction();
+  const inTransaction = transactions(db);
   let damaged: Problem | null = null;
-  let synchronous = 'FULL';
   let waiting: Waiting[] = [];
   let scheduled = false;
+  let syncing = false;
   /** How many appends the last transaction took. */
   let together = 0;
 
@@ -90,39 +105,59 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
 
   function index({ grant, wallMs, fact }: Entry): void {
     if (fact.type === 'grant.accepted') {
-      accept.run(grant, fact.task, JSON.stringify(fact.owner), fact.digest, wallMs);
+      const owner = JSON.stringify(fact.owner);
+      const sum = checksum(grant, fact.task, 1, 0, owner, fact.digest, null, null, wallMs);
+      accept.run(grant, fact.task, owner, fact.digest, wallMs, sum);
     } else if (fact.type === 'delivery.published') spend.run(grant);
     else if (fact.type === 'grant.closed') close.run(JSON.stringify(fact.receipt), wallMs, grant);
-    else return;
-    sign.run(grant);
   }
 
   function write(entry: Entry): void {
-    const { lastInsertRowid } = insert.run({ ...rowOf(entry, bootId) });
+    const { boot, at, wall_ms: wallMs, grant_id: grant, fact, sum } = rowOf(entry, bootId);
+    const { lastInsertRowid } = insert.run(boot, at, wallMs, grant, fact, sum);
     for (const seq of compaction.add(Number(lastInsertRowid), entry)) drop.run(seq);
     index(entry);
   }
 
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    if (together < MANY) setImmediate(flush);
+    else setTimeout(flush, GATHER_MS);
+  }
+
   function flush(): void {
     scheduled = false;
-    const batch = waiting;
-    waiting = [];
+    // What has to be synced would have to wait for the next sync anyway: all of that shares its transaction too.
+    const batch = syncing ? waiting.filter(({ light }) => light) : waiting;
+    waiting = syncing ? waiting.filter(({ light }) => !light) : [];
     if (batch.length === 0) return;
     together = batch.length;
     const entries = batch.flatMap((each) => each.entries);
     try {
-      attempt(() => {
-        const wanted = entries.every(({ fact }) => isLight(fact)) ? 'NORMAL' : 'FULL';
-        if (wanted !== synchronous) db.exec(`PRAGMA synchronous = ${wanted}`);
-        synchronous = wanted;
-        transaction(db, () => entries.forEach(write));
-      });
+      attempt(() => inTransaction(() => entries.forEach(write)));
     } catch (problem) {
       compaction.forget(entries);
       for (const { reject } of batch) reject(problem as Problem);
       return;
     }
-    for (const { resolve } of batch) resolve();
+    const heavy = batch.filter(({ light }) => !light);
+    if (heavy.length > 0) void sync(heavy);
+    for (const { light, resolve } of batch) if (light) resolve();
+  }
+
+  async function sync(heavy: readonly Waiting[]): Promise<void> {
+    syncing = true;
+    try {
+      await log.synced();
+      for (const { resolve } of heavy) resolve();
+    } catch (cause) {
+      // The kernel forgets what it could not write and calls it synced the next time: fsync(2), EIO.
+      damaged ??= damagedProblem(path, cause);
+      for (const { reject } of heavy) reject(damaged);
+    }
+    syncing = false;
+    if (waiting.length > 0) schedule();
   }
 
   return {
@@ -131,11 +166,9 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
     },
     append(entries) {
       return new Promise((resolve, reject) => {
-        waiting.push({ entries, resolve, reject });
-        if (scheduled) return;
-        scheduled = true;
-        if (together < MANY) setImmediate(flush);
-        else setTimeout(flush, GATHER_MS);
+        const light = entries.every(({ fact }) => isLight(fact));
+        waiting.push({ entries, light, resolve, reject });
+        if (light || !syncing) schedule();
       });
     },
     openGrants(now) {
@@ -188,7 +221,10 @@ function journalOn(db: DatabaseSync, path: string, bootId: string): Journal & { 
         return (row.ends_at_wall_ms as number) - now.wallMs + now.at;
       }),
     close() {
+      // Whatever waits is written: closing makes a checkpoint, which syncs.
+      syncing = false;
       flush();
+      log.close();
       db.close();
     },
   };

@@ -5,7 +5,11 @@ import pino from 'pino';
 import type { Level } from '../../ports/telemetry.ts';
 import { openStderr } from './stderr.ts';
 
-export type Log = (level: Level, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+export interface Log {
+  (level: Level, message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Most facts are not worth a line: what nobody reads is not made either. */
+  readonly writes: (level: Level) => boolean;
+}
 
 // Vault's token prefixes (developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes).
 const TOKEN = /\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}/g;
@@ -15,10 +19,11 @@ export function openLog(level: Level): Log {
     { level, base: { name: 'tasklease', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     openStderr(),
   );
-  return (at, message, fields) => {
-    // Most facts are not worth a line: what nobody reads is not made either.
-    if (logger.isLevelEnabled(at)) logger[at](masked(fields ?? {}), message);
+  const writes = (at: Level): boolean => logger.isLevelEnabled(at);
+  const log = (at: Level, message: string, fields?: Readonly<Record<string, unknown>>): void => {
+    if (writes(at)) logger[at](masked(fields ?? {}), message);
   };
+  return Object.assign(log, { writes });
 }
 
 const masked = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>

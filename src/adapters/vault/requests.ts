@@ -5,7 +5,7 @@ import nodeVault from 'node-vault';
 import { Problem } from '../../domain/problem.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
-import { vaultName } from '../../schema/scalars.ts';
+import { isVaultName } from '../../schema/scalars.ts';
 import { URGENCY, type Urgency } from './gate.ts';
 import { type CallOptions, MISSING, type Transport } from './transport.ts';
 
@@ -52,7 +52,7 @@ export function openRequests(options: {
   (client as { namespace?: string }).namespace = options.namespace ?? '';
 
   async function send(call: Omit<CallOptions, 'headers'>, token: Secret | null): Promise<unknown> {
-    if (!vaultName.safeParse(call.path.slice(1)).success) {
+    if (!isVaultName(call.path.slice(1))) {
       const problem = new Problem('INTERNAL', 'a Vault path with unsafe characters was not sent');
       throw new VaultFailure('notDone', problem);
     }

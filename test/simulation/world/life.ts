@@ -63,8 +63,8 @@ export class Life {
     world.say(`boot ${this.n}`);
     try {
       observe(this.agent, this.#ports.telemetry);
-      this.agent.facts.listen((fact, owner) => {
-        if (!this.process.dead) world.judge.onTold(fact, owner);
+      this.agent.facts.listen((told, owner) => {
+        if (!this.process.dead) world.judge.onTold(told.fact, owner);
       });
       this.followProfiles();
       await this.agent.open();
@@ -203,7 +203,7 @@ export class Life {
         immediate: ['load', 'save'],
         onCall: (verb) => (verb === 'save' ? world.hazards.blow('sessionStore') : 'none'),
       }),
-      telemetry: process.guard(this.#telemetry(), { immediate: ['log', 'count'], quiet: true }),
+      telemetry: process.guard(this.#telemetry(), { immediate: ['log', 'writes', 'count'], quiet: true }),
     };
   }
 
@@ -220,6 +220,7 @@ export class Life {
     const { judge } = this.#world;
     return {
       log: (level, message, fields) => judge.onLog(level, message, fields),
+      writes: () => true,
       count: () => undefined,
     };
   }

@@ -14,7 +14,7 @@ const launcher = readFileSync(
 ).trimEnd();
 const script = `
 import { pid, execArgv, argv, env } from 'node:process';
-console.log(JSON.stringify({ pid, execArgv, args: argv.slice(2), env: Object.keys(env).filter((name) => /_tasklease/.test(name)) }));
+console.log(JSON.stringify({ pid, execArgv, args: argv.slice(2), env: Object.keys(env).filter((name) => /_tasklease/.test(name)), arenas: env.MALLOC_ARENA_MAX }));
 `;
 
 let root: string;
@@ -69,7 +69,8 @@ describe('the bundle as a command', () => {
         '--report-exclude-env',
         '--disable-warning=ExperimentalWarning',
         '--disable-sigusr1',
-        '--max-semi-space-size=2',
+        '--expose-gc',
+        '--max-semi-space-size=8',
         '--liftoff-only',
       ],
     ],
@@ -86,6 +87,17 @@ describe('the bundle as a command', () => {
   ])('gives %s its flags', async (name, flags) => {
     pinNode();
     expect(JSON.parse((await exec(command(), [name])).stdout).execArgv).toEqual(flags);
+  });
+
+  test('gives the agent one arena of malloc, unless it was told how many, and no other command', async () => {
+    pinNode();
+    const arenas = async (name: string, env = {}) => {
+      const { stdout } = await exec(command(), [name], env);
+      return JSON.parse(stdout).arenas as unknown;
+    };
+    expect(await arenas('agent')).toBe('1');
+    expect(await arenas('agent', { MALLOC_ARENA_MAX: '4' })).toBe('4');
+    for (const name of ['run', 'stop']) expect(await arenas(name)).toBeUndefined();
   });
 
   test('takes TASKLEASE_NODE, and says so when that is no program', async () => {

@@ -18,7 +18,7 @@ const told = (fact: Fact): PublicFact => {
   const stream = new FactStream();
   let heard: PublicFact | undefined;
   stream.listen((each) => {
-    heard = each;
+    heard = each.fact;
   });
   stream.tell(task, 1000, entry(fact));
   return heard!;
@@ -145,9 +145,9 @@ test('every listener hears every fact in order, with its owner, until it stops',
   const stream = new FactStream();
   const first: [unknown, number][] = [];
   const second: [unknown, number][] = [];
-  const stop = stream.listen(({ generation }, owner) => first.push([generation, owner]));
+  const stop = stream.listen(({ fact }, owner) => first.push([fact.generation, owner]));
   stream.tell(task, 1000, entry({ type: 'token.lost', n: 1 }));
-  stream.listen(({ generation }, owner) => second.push([generation, owner]));
+  stream.listen(({ fact }, owner) => second.push([fact.generation, owner]));
   stream.tell(task, 1001, entry({ type: 'token.lost', n: 2 }));
   stop();
   stop();

@@ -87,6 +87,7 @@ export class House {
       sessionStore: only(this.sessionStore),
       telemetry: {
         log: (level, message, fields) => this.logs.push({ level, message, fields }),
+        writes: () => true,
         count: () => {},
       },
     };

@@ -1,29 +1,29 @@
 // Owns the promises of waiting with a limit: called off in time, and no timer is left behind.
 
 import { expect, test } from 'vitest';
-import { within } from '../../../src/engine/within.ts';
+import { type CallOff, within } from '../../../src/engine/within.ts';
 import { SimClock } from '../../simulation/world/sim-clock.ts';
 
-const untilAborted = (signal: AbortSignal): Promise<string> =>
-  new Promise((resolve) => signal.addEventListener('abort', () => resolve('called off')));
+const untilCalledOff = (callOff: CallOff): Promise<string> =>
+  new Promise((resolve) => callOff.listen(() => resolve('called off')));
 
 test('what comes in time is the answer, and the timer is gone', async () => {
   const clock = new SimClock();
-  let seen: AbortSignal | undefined;
-  const answer = await within(clock, 1000, async (signal) => {
-    seen = signal;
+  let seen: CallOff | undefined;
+  const answer = await within(clock, 1000, async (callOff) => {
+    seen = callOff;
     return 42;
   });
   expect(answer).toBe(42);
   expect(clock.nextDue()).toBeNull();
   await clock.advance(10_000);
-  expect(seen!.aborted).toBe(false);
+  expect(seen!.called).toBe(false);
 });
 
 test('at the limit, not before, the waited-for side is told', async () => {
   const clock = new SimClock();
   let done: string | undefined;
-  const waiting = within(clock, 1000, untilAborted).then((word) => {
+  const waiting = within(clock, 1000, untilCalledOff).then((word) => {
     done = word;
   });
   await clock.advance(999);
@@ -45,7 +45,27 @@ test('an error passes through, and the timer is gone', async () => {
 
 test('a limit of nothing is told as soon as anything can be', async () => {
   const clock = new SimClock();
-  const waiting = within(clock, 0, untilAborted);
+  const waiting = within(clock, 0, untilCalledOff);
   await clock.advance(0);
   expect(await waiting).toBe('called off');
+});
+
+test('who does not listen any more is not told, and the others are, each once', async () => {
+  const clock = new SimClock();
+  const told: string[] = [];
+  const waiting = within(clock, 10, async (callOff) => {
+    const gone = () => void told.push('gone');
+    callOff.listen(gone);
+    callOff.unlisten(gone);
+    callOff.listen(() => void told.push('first'));
+    await new Promise<void>((resolve) =>
+      callOff.listen(() => {
+        told.push('second');
+        resolve();
+      }),
+    );
+  });
+  await clock.advance(10);
+  await waiting;
+  expect(told).toEqual(['first', 'second']);
 });

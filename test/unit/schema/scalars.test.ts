@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { absolutePath, duration, fileMode, unixId, vaultName } from '../../../src/schema/scalars.ts';
+import {
+  absolutePath,
+  duration,
+  fileMode,
+  isVaultName,
+  unixId,
+  vaultName,
+} from '../../../src/schema/scalars.ts';
 import { firstIssue } from '../../../src/schema/signal.ts';
 
 const messageOf = (schema: z.ZodType, value: unknown): string | null => {
@@ -82,6 +89,7 @@ describe('unixId', () => {
 describe('vaultName', () => {
   test.each(['approle', 'tasklease-session', 'team-a/sub', 'k8s:eu@1', 'a.b', 'v~1=2,3'])('%s', (name) => {
     expect(vaultName.parse(name)).toBe(name);
+    expect(isVaultName(name)).toBe(true);
   });
   test.each([
     '',
@@ -108,5 +116,6 @@ describe('vaultName', () => {
     42,
   ])('refused: %j', (value) => {
     expect(messageOf(vaultName, value)).not.toBeNull();
+    if (typeof value === 'string') expect(isVaultName(value)).toBe(false);
   });
 });

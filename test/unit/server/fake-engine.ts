@@ -21,12 +21,12 @@ export class FakeEngine implements AsyncDisposable {
   leaving = false;
   /** Replaces the answer of a call; may throw. */
   readonly answers: Partial<Record<'start' | 'extend' | 'abandon' | 'hold', () => unknown>> = {};
-  readonly #listeners = new Set<(fact: Told, owner: number) => void>();
+  readonly #listeners = new Set<(told: Told, owner: number) => void>();
   readonly #dir = mkdtempSync(join(tmpdir(), 'tasklease-server-'));
   #servers: Server[] = [];
 
   readonly facts = {
-    listen: (listener: (fact: Told, owner: number) => void) => {
+    listen: (listener: (told: Told, owner: number) => void) => {
       this.#listeners.add(listener);
       return () => this.#listeners.delete(listener);
     },
@@ -43,8 +43,8 @@ export class FakeEngine implements AsyncDisposable {
   }
 
   tell(type: string, more: Record<string, unknown> = {}): void {
-    const fact = { at: '2026-11-22T10:00:00.000Z', task: 't1', type, ...more } as unknown as Told;
-    for (const listener of [...this.#listeners]) listener(fact, CALLER.uid);
+    const fact = { at: '2026-11-22T10:00:00.000Z', task: 't1', type, ...more };
+    for (const listener of [...this.#listeners]) listener({ ...fact, fact } as unknown as Told, CALLER.uid);
   }
 
   call(method: string, path: string, body?: unknown, admin = false) {
