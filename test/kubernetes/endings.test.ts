@@ -1,0 +1,109 @@
+// Tells how the shipped pod ends, and that nothing of it is left in Vault, in PostgreSQL and in the node's volumes,
+// however it ends: what the README of deploy/kubernetes says of each ending. The leash is short here; all else is shipped.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Json } from '../harness/socket-api.ts';
+import { until } from '../harness/until.ts';
+import { Cluster } from './harness/cluster.ts';
+import { ended, works } from './harness/pods.ts';
+import { failing, hungry, waiting, working } from './reports.ts';
+
+const LEASH = 15;
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.open({ leash: `${LEASH}s` });
+});
+afterAll(() => cluster?.close());
+
+const NOTHING = { leases: [], tokens: [], roles: [], files: [] };
+
+/** Applies the Job with this script and waits until the report has logged in with its lease. */
+async function begin(report: string): Promise<Json> {
+  await cluster.apply({ report, leash: `${LEASH}s` });
+  const pod = await cluster.untilPod('the report works', works);
+  await until('it has logged in', () => cluster.loginOf(pod));
+  return pod;
+}
+
+const jobFailed = (): Promise<unknown> =>
+  until('the Job has failed', async () => (await cluster.get('job', 'report')).status.failed === 1);
+
+describe('nothing is left once the pod has ended', () => {
+  afterEach(() => cluster?.removeJob());
+
+  /** What the pod says of its containers when it ends, and what is left in that moment. */
+  async function end(): Promise<{ report: Json; agent: Json }> {
+    const { status } = await cluster.untilPod('the pod has ended', ended);
+    expect(await cluster.left()).toEqual(NOTHING);
+    return {
+      report: status.containerStatuses[0].state.terminated,
+      agent: status.initContainerStatuses[0],
+    };
+  }
+
+  test('when the report fails', async () => {
+    await cluster.apply({ report: failing(7), leash: `${LEASH}s` });
+    const { report, agent } = await end();
+    expect(report).toMatchObject({ exitCode: 7 });
+    expect(agent).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 0 } } });
+    await jobFailed();
+  });
+
+  test('when the report is killed for its memory', async () => {
+    await cluster.apply({ report: hungry(), leash: `${LEASH}s` });
+    const { report } = await end();
+    expect(report).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
+    await jobFailed();
+  });
+
+  test('when every process of the report is killed with -9, and it says nothing any more', async () => {
+    const pod = await begin(working());
+    expect((await cluster.left()).roles).toHaveLength(1);
+    process.kill(cluster.processes(pod, 'report')[0]!, 'SIGKILL');
+    expect((await end()).report).toMatchObject({ exitCode: 137 });
+    await jobFailed();
+  });
+
+  test('when the pod is deleted, as for an eviction by request or a drained node', async () => {
+    const pod = await begin(working());
+    await cluster.kubectl('delete', 'pod', pod.metadata.name, '--wait=true');
+    expect(await cluster.left()).toEqual(NOTHING);
+    await jobFailed();
+  });
+
+  test('when the agent is killed with -9: it comes back beside the report and takes the task over', async () => {
+    const pod = await begin(waiting());
+    const login = await cluster.loginOf(pod);
+    process.kill(cluster.processes(pod, 'agent')[0]!, 'SIGKILL');
+    await cluster.untilPod('the agent is back', ({ status }) => {
+      const [agent] = status.initContainerStatuses;
+      return agent.restartCount === 1 && agent.started;
+    });
+    expect((await cluster.left()).roles).toEqual([login]);
+    await cluster.kubectl('exec', pod.metadata.name, '--container', 'report', '--', 'touch', '/tmp/enough');
+    const { report, agent } = await end();
+    expect(report).toMatchObject({ exitCode: 0 });
+    expect(agent).toMatchObject({ restartCount: 1, state: { terminated: { exitCode: 0 } } });
+  });
+});
+
+describe('nothing is left within the leash', () => {
+  test('when the pod is deleted with grace 0', async () => {
+    const pod = await begin(working());
+    await cluster.kubectl('delete', 'pod', pod.metadata.name, '--grace-period=0', '--force');
+    await cluster.untilNothingLeft((LEASH + 60) * 1000);
+    await cluster.removeJob();
+  });
+
+  // The last one: there is no node afterwards.
+  test('when the node is lost: kubelet, containerd and all containers at once', async () => {
+    await begin(working());
+    await cluster.machine.switchOff();
+    const left = await cluster.left();
+    // Nobody has told Vault: it is the leash that ends this.
+    expect(left.leases).toHaveLength(1);
+    expect(left.roles).toHaveLength(1);
+    expect(left.files).toEqual([]);
+    await cluster.untilNothingLeft((LEASH + 60) * 1000);
+  });
+});
