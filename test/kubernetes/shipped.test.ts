@@ -1,11 +1,12 @@
 // Tells what happens to who applies the shipped manifests as their README says, with only addresses and images changed:
 // on a real node, beside a real Vault with the shipped policies and a real PostgreSQL.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { standing as profile } from '../containers/profiles.ts';
 import type { Json } from '../harness/socket-api.ts';
 import { until, untilEmpty } from '../harness/until.ts';
 import { Cluster, NAMESPACE } from './harness/cluster.ts';
 import { ended, works } from './harness/pods.ts';
-import { waiting } from './reports.ts';
+import { standing, waiting } from './reports.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -139,5 +140,38 @@ describe('the shipped pod', () => {
     expect(await cluster.left()).toEqual(NOTHING);
     expect(status.phase).toBe('Succeeded');
     await untilEmpty('the node keeps no memory of it', async () => cluster.volumes());
+  });
+});
+
+describe('an agent that is killed with -9', () => {
+  afterEach(() => cluster?.removeJob());
+
+  test('comes back beside the report with the volumes it had, and takes the task over', async () => {
+    // Without tasklease.sh run, which waits for the agent for 10 s: how soon it is back is no matter here.
+    const container = { name: 'report', command: ['sh', '/report/report.sh'], args: [] };
+    const spec = { template: { spec: { containers: [container] } } };
+    await cluster.apply({
+      report: standing(),
+      profiles: { standing: profile() },
+      patches: [{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'report' }, spec }],
+    });
+    const pod = await cluster.untilPod('the report works', works);
+    const login = await until('it has logged in', () => cluster.loginOf(pod));
+    const volumes = cluster.volumes();
+    process.kill(cluster.processes(pod, 'agent')[0]!, 'SIGKILL');
+    await cluster.untilPod('the agent is back', ({ status }) => {
+      const [agent] = status.initContainerStatuses;
+      return agent.restartCount === 1 && agent.started;
+    });
+    expect(cluster.volumes()).toEqual(volumes);
+    expect((await cluster.left()).roles).toEqual([login]);
+
+    await cluster.kubectl('exec', pod.metadata.name, '--container', 'report', '--', 'touch', '/tmp/enough');
+    const { status } = await cluster.untilPod('the pod has ended', ended);
+    expect(await cluster.left()).toEqual(NOTHING);
+    const log = await cluster.logs(pod.metadata.name, 'report');
+    expect(status.phase, log).toBe('Succeeded');
+    expect(log).toContain(`again ${login}`);
+    expect(log).toMatch(/"outcome":"completed".*"proof":"revoked"/);
   });
 });

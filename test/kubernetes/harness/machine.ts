@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { underLock } from '../../../src/dev/build-lock.ts';
@@ -58,6 +58,8 @@ while :; do sleep 86400 & wait $!; done
 export interface Machine {
   /** Private to this machine, on a disk of the host's, removed at the end. */
   readonly directory: string;
+  /** False once it was switched off. */
+  readonly isOn: boolean;
   /** The same path as processes inside see it, mounts included; gone once the machine is off. */
   inside(path: string): string;
   /** Starts a program inside: with all namespaces, or with the network alone, which outlives switchOff(). */
@@ -131,6 +133,9 @@ async function make(giveBack: () => void): Promise<Machine> {
   const switchOff = async (): Promise<void> => void (await outer.end('SIGKILL', 5_000));
   return {
     directory,
+    get isOn() {
+      return outer.status() === undefined;
+    },
     inside: (path) => join(`/proc/${first}/root`, path),
     async launch(name, [command, ...args], where) {
       const enter = where === 'network' ? ['--net'] : ['--mount', '--pid', '--net', '--ipc', '--uts'];
@@ -145,6 +150,8 @@ async function make(giveBack: () => void): Promise<Machine> {
         await Promise.all(children.map((child) => child.end('SIGKILL', 5_000)));
         await sweep();
         forgetDirectory(directory);
+        const left = traces();
+        if (left.length > 0) throw new Error(`left on this host by the Kubernetes tests: ${left.join(', ')}`);
       } finally {
         giveBack();
       }
@@ -181,14 +188,35 @@ function processesOf(container: string): number[] {
 const idInside = (pid: number): number =>
   Number(/^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
+/** What a machine has on this host: link with address and route, mounts, control groups, directory. */
+export function traces(): string[] {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const addresses = Object.entries(networkInterfaces()).flatMap(([name, all = []]) =>
+    name === LINK ? [name, ...all.map(({ address }) => address)] : [],
+  );
+  return [
+    ...addresses,
+    ...readFileSync('/proc/net/route', 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith(LINK)),
+    ...mounts.filter((line) => line.includes(PREFIX)),
+    ...hierarchies()
+      .map((path) => join(path, CONTROL_GROUP))
+      .filter((path) => existsSync(path)),
+    ...directories(),
+  ];
+}
+
+const directories = (): string[] =>
+  readdirSync(tmpdir())
+    .filter((name) => name.startsWith(PREFIX) && name !== `${PREFIX}lock`)
+    .map((name) => join(tmpdir(), name));
+
 /** Removes what machines left on the host. There is none that lives: the caller has the turn. */
 async function sweep(): Promise<void> {
   await run('ip', ['link', 'delete', LINK], { env: { PATH: SEARCH } }).catch(() => undefined);
   for (const hierarchy of hierarchies()) await removeGroup(join(hierarchy, CONTROL_GROUP));
-  for (const name of readdirSync(tmpdir())) {
-    if (!name.startsWith(PREFIX) || name.endsWith('lock')) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 5 });
-  }
+  for (const path of directories()) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Kills what is in it and removes it, innermost first. */

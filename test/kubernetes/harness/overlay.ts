@@ -15,6 +15,8 @@ export interface Overlay {
   report?: string;
   /** In agent.yaml. */
   leash?: string;
+  /** Profiles beside the shipped one. */
+  profiles?: Readonly<Record<string, Json>>;
   /** Strategic merge patches. */
   patches?: readonly Json[];
 }
@@ -49,6 +51,9 @@ export function writeOverlay(
     const agent = parse(readFileSync(join(copy, 'base/agent.yaml'), 'utf8'));
     agent.vault.leash = overlay.leash;
     merge('agent-config', 'agent.yaml', stringify(agent));
+  }
+  for (const [name, body] of Object.entries(overlay.profiles ?? {})) {
+    merge('profiles', `${name}.yaml`, stringify({ profile: name, ...body }));
   }
   kustomization.patches = (overlay.patches ?? []).map((patch) => ({ patch: stringify(patch) }));
   writeFileSync(path, stringify(kustomization));
