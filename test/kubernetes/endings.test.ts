@@ -61,7 +61,7 @@ describe('nothing is left once the pod has ended', () => {
   test('when every process of the report is killed with -9, and it says nothing any more', async () => {
     const pod = await begin(working());
     expect((await cluster.left()).roles).toHaveLength(1);
-    process.kill(cluster.processes(pod, 'report')[0]!, 'SIGKILL');
+    expect(cluster.kill9(pod, 'report')).toBe(true);
     expect((await end()).report).toMatchObject({ exitCode: 137 });
     expect(await cluster.facts(pod)).toContainEqual(
       expect.objectContaining({ type: 'grant.stopping', reason: 'lost' }),
@@ -97,7 +97,7 @@ describe('nothing is left within the leash', () => {
 
   test('when the agent is killed with -9: the report goes on if it is back within 10 s, else it ends with 125', async () => {
     const pod = await begin(waiting());
-    process.kill(cluster.processes(pod, 'agent')[0]!, 'SIGKILL');
+    expect(cluster.kill9(pod, 'agent')).toBe(true);
     const killedAt = Date.now();
     const back = await until('the agent is back, or the report has ended', async () => {
       const now = await cluster.pod();
@@ -119,7 +119,7 @@ describe('nothing is left within the leash', () => {
   test('when the agent is killed whenever it comes back: the report is ended, with 125', async () => {
     const pod = await begin(working());
     const { status } = await cluster.untilPod('the pod has ended', (now) => {
-      for (const pid of cluster.processes(now, 'agent')) process.kill(pid, 'SIGKILL');
+      cluster.kill9(now, 'agent');
       return ended(now);
     });
     const log = await cluster.logs(pod.metadata.name, 'report');

@@ -199,12 +199,13 @@ export class Cluster {
       .filter((name) => name !== 'tasklease'); // the agent's own directory in the volume
   }
 
-  /** Ids on this host of a container's processes, its first one first. */
-  processes(pod: Json, container: string): number[] {
+  /** kill -9 of a container's first process, and so of all. False when it does not run as `pod` says. */
+  kill9(pod: Json, container: string): boolean {
     const { initContainerStatuses = [], containerStatuses = [] } = pod.status;
     const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
     const id = String(status?.containerID ?? '').replace('containerd://', '');
-    return this.machine.processesOf(id);
+    const pid = this.machine.firstProcessOf(id);
+    return pid !== undefined && process.kill(pid, 'SIGKILL');
   }
 
   async close(): Promise<void> {

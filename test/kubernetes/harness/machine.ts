@@ -65,8 +65,8 @@ export interface Machine {
   /** Starts a program inside: with all namespaces, or with the network alone, which outlives switchOff(). */
   launch(name: string, args: readonly string[], where: 'machine' | 'network'): Promise<Child>;
   log(name: string): string;
-  /** Ids on this host of the processes in a container's control group, its first process first. */
-  processesOf(container: string): number[];
+  /** The id on this host of a container's first process; undefined when it does not run. */
+  firstProcessOf(container: string): number | undefined;
   /** SIGKILL for its first process, and so for every process in it, containers included; its mounts end too. */
   switchOff(): Promise<void>;
   /** Everything off, nothing left. Rejects when something is. */
@@ -76,10 +76,12 @@ export interface Machine {
 /** Waits for its turn, sweeps, and makes a machine whose host end is HOST_ADDRESS. */
 export async function startMachine(): Promise<Machine> {
   const giveBack = await takeTurn();
+  const children: Child[] = [];
   try {
     await sweep();
-    return await make(giveBack);
+    return await make(children, giveBack);
   } catch (error) {
+    for (const child of children) await child.end('SIGKILL', 5_000);
     await sweep().finally(giveBack);
     throw error;
   }
@@ -97,7 +99,8 @@ async function takeTurn(): Promise<() => void> {
   });
 }
 
-async function make(giveBack: () => void): Promise<Machine> {
+/** @param children gets whatever is started, for who has to end it when this fails */
+async function make(children: Child[], giveBack: () => void): Promise<Machine> {
   const directory = await mkdtemp(join(tmpdir(), PREFIX));
   guardDirectory(directory);
   for (const [name, value] of Object.entries(KERNEL_SETTINGS)) {
@@ -108,7 +111,6 @@ async function make(giveBack: () => void): Promise<Machine> {
   for (const hierarchy of hierarchies()) mkdirSync(join(hierarchy, CONTROL_GROUP));
   const logOf = (name: string) => join(directory, `${name}.log`);
   const env = { PATH: SEARCH, HOME: directory };
-  const children: Child[] = [];
   const started = async (name: string, command: string, args: readonly string[]): Promise<Child> => {
     const child = await launch(command, [...args], { cwd: directory, env, logPath: logOf(name) });
     children.push(child);
@@ -130,7 +132,11 @@ async function make(giveBack: () => void): Promise<Machine> {
   await inner('link', 'set', 'uplink', 'up');
   await ip('route', 'add', POD_SUBNET, 'via', NODE_ADDRESS);
 
-  const switchOff = async (): Promise<void> => void (await outer.end('SIGKILL', 5_000));
+  const switchOff = async (): Promise<void> => {
+    await outer.end('SIGKILL', 5_000);
+    // The first process is gone when every other one is.
+    await until('the machine’s processes are gone', () => !existsSync(`/proc/${first}`));
+  };
   return {
     directory,
     get isOn() {
@@ -142,7 +148,7 @@ async function make(giveBack: () => void): Promise<Machine> {
       return started(name, 'nsenter', [`--target=${first}`, ...enter, command!, ...args]);
     },
     log: (name) => logTail(logOf(name), 40),
-    processesOf,
+    firstProcessOf,
     switchOff,
     async close() {
       try {
@@ -168,25 +174,29 @@ function hierarchies(): string[] {
   });
 }
 
-function processesOf(container: string): number[] {
+function firstProcessOf(container: string): number | undefined {
   for (const hierarchy of hierarchies()) {
     const group = join(hierarchy, CONTROL_GROUP);
-    const found = readdirSync(group, { recursive: true }).find(
-      (path) => basename(String(path)) === container,
+    const found = readdirSync(group, { recursive: true, encoding: 'utf8' }).find(
+      (path) => basename(path) === container,
     );
-    if (found === undefined || container === '') continue;
-    const pids = readFileSync(join(group, String(found), 'cgroup.procs'), 'utf8')
-      .trim()
+    if (found === undefined) continue;
+    const pids = readFileSync(join(group, found, 'cgroup.procs'), 'utf8')
       .split('\n')
       .map(Number);
-    return pids.filter((pid) => pid > 1).toSorted((one, other) => idInside(one) - idInside(other));
+    return pids.find((pid) => pid > 1 && isFirst(pid));
   }
-  return [];
+  return undefined;
 }
 
-/** A process's id in its innermost namespace. */
-const idInside = (pid: number): number =>
-  Number(/^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+/** Whether it is the first one in its innermost namespace. Others come and go: probes, commands of scripts. */
+function isFirst(pid: number): boolean {
+  try {
+    return /^NSpid:.*\s1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** What a machine has on this host: link with address and route, mounts, control groups, directory. */
 export function traces(): string[] {

@@ -167,6 +167,22 @@ describe('the kustomizations', () => {
   });
 });
 
+describe('the lines of the example that are off', () => {
+  test('are a CA of one’s own where the agent finds it, and a Vault namespace', () => {
+    const text = read('deploy/kubernetes/overlays/example/kustomization.yaml');
+    const { configMapGenerator } = parse(text.replace(/^(\s*)#(?=\S)/gm, '$1'));
+    expect(configMapGenerator).toContainEqual({
+      name: 'agent-config',
+      behavior: 'merge',
+      files: ['ca.pem'],
+    });
+    expect(configMapGenerator[0].literals.slice(1)).toEqual([
+      expect.stringMatching(/^VAULT_NAMESPACE=/),
+      `VAULT_CACERT=${mountOf(agent, 'agent-config')!.mountPath}/ca.pem`,
+    ]);
+  });
+});
+
 describe('Vault’s side', () => {
   const role = JSON.parse(read('vault-policies/kubernetes-role.json'));
 
