@@ -3,8 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // What waits for minutes: npm run test:chaos.
-    exclude: [...configDefaults.exclude, 'test/long/**'],
+    // What waits for minutes: npm run test:chaos, npm run test:kubernetes.
+    exclude: [...configDefaults.exclude, 'test/long/**', 'test/kubernetes/**'],
     // test:quick starts no server, so it must not wait for a Vault to be built.
     globalSetup: process.env.npm_lifecycle_event === 'test:quick' ? [] : ['test/harness/global-setup.ts'],
     reporters: ['default', './test/harness/tally-reporter.ts'],

@@ -8,8 +8,9 @@ import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { underLock } from './build-lock.ts';
 import { releaseChildren } from './children.ts';
+import { hasGo } from './go-build.ts';
 import { type ProgressOutput, progressTo } from './progress.ts';
-import { buildWithGo, cacheDirectory, copyFromImage, hasGo, runningEngine } from './vault-build.ts';
+import { buildVault, cacheDirectory, copyFromImage, runningEngine } from './vault-build.ts';
 
 /** The version that deploy/vault-build pins, and the key of the cache. */
 export const VAULT_VERSION = '1.21.0';
@@ -117,7 +118,7 @@ export const vaultBinary = async (options: { log?: ProgressOutput } = {}): Promi
     }
     log.line(`Vault: none found and no container engine runs; building it once with Go, into ${dir}`);
     try {
-      await buildWithGo(target, log);
+      await buildVault(target, log);
       source = 'a build with Go';
     } catch (error) {
       tried.push((error as Error).message);

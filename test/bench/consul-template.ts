@@ -6,8 +6,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { goEnvironment, hasGo } from '../../src/dev/go-build.ts';
 import { progressTo, withProgress } from '../../src/dev/progress.ts';
-import { cached, goEnvironment, hasGo } from '../../src/dev/vault-build.ts';
+import { cached } from '../../src/dev/vault-build.ts';
 
 const VERSION = '0.41.1';
 const MODULE = `github.com/hashicorp/consul-template@v${VERSION}`;

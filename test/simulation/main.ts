@@ -1,5 +1,6 @@
 // Owns `npm run test:long`: many seeds, spread over processes, with progress and a rate; then the mutants, each
-// searched for a seed that catches it; then what runs against real servers. With --trace: one seed, told line by line.
+// searched for a seed that catches it; then what runs against real servers, and on a real Kubernetes node. With --trace:
+// one seed, told line by line.
 
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -8,7 +9,8 @@ import { runSeed } from './run-seed.ts';
 import { replayOf, runSeeds } from './run-seeds.ts';
 import { Killed } from './world/sim-process.ts';
 
-const USAGE = `npm run test:long                                  100,000 seeds, the mutants, every chaos scenario and crash point
+const USAGE = `npm run test:long                                  100,000 seeds, the mutants, every chaos scenario and crash point,
+                                                       the shipped manifests on a Kubernetes node
 npm run test:long -- --seeds N [--first N] [--jobs N]     seeds of the simulation alone
 npm run test:long -- --first SEED --seeds 1 --trace       tell what happens in one seed
   --mutants      only the mutants; --seeds is how many seeds each may take
@@ -38,13 +40,15 @@ async function main(): Promise<number> {
   if (values.mutants || (!values['no-mutants'] && values.seeds === undefined)) {
     failed += await hunt(first, values.mutants ? whole('seeds', values.seeds ?? '5000') : 5000, jobs);
   }
-  if (values.seeds === undefined && !values.mutants && !values['no-mutants']) failed += chaos();
+  if (values.seeds === undefined && !values.mutants && !values['no-mutants']) {
+    failed += suite('test:chaos') + suite('test:kubernetes');
+  }
   return failed > 0 ? 1 : 0;
 }
 
-/** Everything against real servers, in its own words. */
-function chaos(): number {
-  return spawnSync('npm', ['run', '--silent', 'test:chaos'], { stdio: 'inherit' }).status === 0 ? 0 : 1;
+/** What runs against real servers, in its own words. */
+function suite(script: string): number {
+  return spawnSync('npm', ['run', '--silent', script], { stdio: 'inherit' }).status === 0 ? 0 : 1;
 }
 
 async function search(first: number, seeds: number, jobs: { jobs?: number }): Promise<number> {

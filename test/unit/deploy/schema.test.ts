@@ -1,20 +1,27 @@
 // What is shipped as an example is what the agent takes: configurations and profiles against the schemas.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { readProfile } from '../../../src/adapters/settings/profile-files.ts';
 import { readYaml } from '../../../src/adapters/settings/yaml-file.ts';
 import { agentConfig } from '../../../src/schema/config.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CONFIGURATIONS = ['deploy/agent.yaml', 'deploy/compose/agent.yaml'];
-const PROFILE_DIRS = ['deploy/compose/profiles', 'src/dev/sample'];
+const PROFILE_DIRS = ['deploy/compose/profiles', 'deploy/kubernetes/base/profiles', 'src/dev/sample'];
 
 describe('shipped examples', () => {
   test.each(CONFIGURATIONS)('%s is a configuration of this version', (file) => {
     expect(readYaml(join(ROOT, file), agentConfig).vault.leash).toBe(300_000);
+  });
+
+  test('deploy/kubernetes/base/agent.yaml is one, with the address that the overlay says', () => {
+    const { vault, ...rest } = parse(readFileSync(join(ROOT, 'deploy/kubernetes/base/agent.yaml'), 'utf8'));
+    const config = agentConfig.parse({ ...rest, vault: { ...vault, address: 'https://vault.example:8200' } });
+    expect(config.vault.leash).toBe(300_000);
   });
 
   const profiles = PROFILE_DIRS.flatMap((dir) =>
