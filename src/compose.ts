@@ -58,8 +58,11 @@ export async function openAgent({ config, environment }: Settings, version: stri
   if (journal.damaged !== null) {
     log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
   }
-  const vault = connectVault(vaultOptions(config, environment));
-  const agent = new Agent(
+  const vault = connectVault({
+    ...vaultOptions(config, environment),
+    secretPaths: () => agent.profiles.secretPaths(),
+  });
+  const agent: Agent = new Agent(
     {
       clock: systemClock(),
       vault,
@@ -141,6 +144,7 @@ function vaultOptions(config: AgentConfig, environment: Settings['environment'])
     ...authOptions(config.vault.auth),
     sessionRole: config.vault.session_role,
     tokenRole: config.vault.token_role,
+    allowBroadSession: config.vault.allow_broad_session,
     leashMs: config.vault.leash,
     timeoutMs: config.vault.timeout,
   };

@@ -75,6 +75,16 @@ path "auth/token/lookup-accessor" {
   }
 }
 
+# See that it is no broader than this: the agent refuses a session that may read what its profiles name.
+# https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
+path "sys/capabilities-self" {
+  capabilities        = ["update"]
+  required_parameters = ["paths"]
+  allowed_parameters = {
+    "paths" = []
+  }
+}
+
 # The session itself. It has no default policy, so what that would give is named: renew within the leash
 # (unrenewed, Vault ends it and every task token under it), look at it, end it at exit.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self

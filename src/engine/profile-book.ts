@@ -3,6 +3,7 @@
 
 import { Problem } from '../domain/problem.ts';
 import type { Profile } from '../domain/profile.ts';
+import { secretPaths } from '../domain/reach.ts';
 
 export class ProfileBook {
   readonly #profiles = new Map<string, Profile>();
@@ -32,6 +33,11 @@ export class ProfileBook {
 
   names(): string[] {
     return [...this.#profiles.keys()].sort();
+  }
+
+  /** Where the tasks of all profiles together may come to in Vault. */
+  secretPaths(): string[] {
+    return [...this.#profiles.values()].flatMap(secretPaths);
   }
 
   faults(): string[] {

@@ -38,6 +38,7 @@ export class VaultSession {
   #ending: Problem | null = null;
   #problem = notLoggedIn();
   #failures = 0;
+  #alarmed: VaultFailure | null = null;
   #fresh = false;
   #lookedAt: Instant = 0;
   #cancel: (() => void) | null = null;
@@ -171,6 +172,7 @@ export class VaultSession {
       this.#problem = reason(error);
       this.#failures += 1;
       telemetry.count('tasklease_session_failures_total', { code: this.#problem.code });
+      this.#alarm(error);
       if (this.#failures === 1 || this.#failures % 20 === 0) {
         const { code, message: detail, hint } = this.#problem;
         telemetry.log('error', 'Vault session failed', { code, detail, hint });
@@ -182,6 +184,15 @@ export class VaultSession {
     this.#fresh = false;
     const retry = Math.min(calm, RETRY_MS, retryDelayMs('session', this.#failures));
     this.#arm(this.#failures === 0 ? calm : retry);
+  }
+
+  /** What somebody else may have a hand in is told once, and counted for an alarm. */
+  #alarm(error: unknown): void {
+    if (!(error instanceof VaultFailure) || error.security === null || error === this.#alarmed) return;
+    this.#alarmed = error;
+    const { message: detail, hint } = error.problem;
+    this.#ports.telemetry.count('tasklease_security_events_total', { event: error.security });
+    this.#ports.telemetry.log('error', 'security event', { event: error.security, detail, hint });
   }
 
   async #renew(session: Session): Promise<void> {

@@ -19,14 +19,23 @@ export class VaultFailure extends Error {
   readonly missing: boolean;
   /** Vault answered 403: the token is not good, or not good for this. */
   readonly forbidden: boolean;
+  /** Set where somebody else may have had a hand in it: the name of the security event. */
+  readonly security: string | null;
 
-  constructor(kind: FailureKind, problem: Problem, missing = false, forbidden = false) {
+  constructor(
+    kind: FailureKind,
+    problem: Problem,
+    missing = false,
+    forbidden = false,
+    security: string | null = null,
+  ) {
     super(problem.message, { cause: problem });
     this.name = 'VaultFailure';
     this.kind = kind;
     this.problem = problem;
     this.missing = missing;
     this.forbidden = forbidden;
+    this.security = security;
   }
 }
 

@@ -1,19 +1,19 @@
 // Owns the shape of agent.yaml (README, Configuration): every key, its default and its bounds.
 
 import * as z from 'zod';
-import { absolutePath, duration, fileMode, unixId, vaultName } from './scalars.ts';
+import { absolutePath, credentialFile, duration, fileMode, unixId, vaultName } from './scalars.ts';
 import { firstIssue, startBody, taskIdSchema } from './signal.ts';
 
 const tokenFileAuth = z.strictObject({
   method: z.literal('token_file'),
-  token_file: absolutePath,
+  token_file: credentialFile,
 });
 
 const approleAuth = z.strictObject({
   method: z.literal('approle'),
   mount: vaultName.default('approle'),
-  role_id_file: absolutePath,
-  secret_id_file: absolutePath,
+  role_id_file: credentialFile,
+  secret_id_file: credentialFile,
   secret_id_wrapped: z.boolean().default(false),
 });
 
@@ -28,16 +28,16 @@ const signedTokenAuth = <M extends 'jwt' | 'kubernetes'>(method: M) =>
         : z.string({ error: 'is missing: name the role at the mount' }).pipe(vaultName),
     token_file:
       method === 'jwt'
-        ? absolutePath
-        : absolutePath.default('/var/run/secrets/kubernetes.io/serviceaccount/token'),
+        ? credentialFile
+        : credentialFile.default('/var/run/secrets/kubernetes.io/serviceaccount/token'),
   });
 
 const certAuth = z.strictObject({
   method: z.literal('cert'),
   mount: vaultName.default('cert'),
   role: vaultName.optional(),
-  cert_file: absolutePath,
-  key_file: absolutePath,
+  cert_file: credentialFile,
+  key_file: credentialFile,
 });
 
 /** `path` and `file` say the same, as in other tools' configurations. */
@@ -99,10 +99,11 @@ export const agentConfig = z.strictObject({
   vault: z.strictObject({
     address: vaultAddress,
     namespace: vaultName.optional(),
-    ca_file: absolutePath.optional(),
+    ca_file: credentialFile.optional(),
     auth,
     session_role: vaultName.default('tasklease-session'),
     token_role: vaultName.default('tasklease'),
+    allow_broad_session: z.boolean().default(false),
     leash: duration(10_000, 3_600_000).default(300_000),
     timeout: duration(100, 300_000).default(10_000),
   }),

@@ -39,6 +39,15 @@ export const absolutePath = z
   .regex(/^\/[^\0]*$/, 'must be an absolute path')
   .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
 
+/** A file with a credential. What systemd's credentials are named by has become a path before (agent-settings). */
+export const credentialFile = z
+  .string({ error: 'is missing: give an absolute path' })
+  .refine(
+    (path) => path.startsWith('/'),
+    'must be an absolute path, or the name of a credential of systemd (LoadCredential=), which needs CREDENTIALS_DIRECTORY in the environment',
+  )
+  .pipe(absolutePath);
+
 export const unixId = z.number().int().min(0).max(4_294_967_294);
 
 const SEGMENTS = /^[A-Za-z0-9._~@:=,-]+(?:\/[A-Za-z0-9._~@:=,-]+)*$/;

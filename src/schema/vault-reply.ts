@@ -27,4 +27,7 @@ export const secretReply = z.object({
   mount_type: z.string().optional(),
 });
 
+/** Reply of sys/capabilities-self (developer.hashicorp.com/vault/api-docs/system/capabilities-self): rights by path. */
+export const capabilitiesReply = z.object({ data: z.record(z.string(), z.array(z.string())) });
+
 export const renewReply = z.object({ lease_id: z.string(), lease_duration: seconds, renewable: z.boolean() });

@@ -71,7 +71,12 @@ describe('login', () => {
     const failure = await refusalOf(
       subject.connect({ auth: approle(file('used', token), true) }).openSession(),
     );
-    expect(failure).toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
+    expect(failure).toMatchObject({
+      kind: 'refused',
+      problem: { code: 'VAULT_DENIED' },
+      security: 'wrapping_token_used',
+    });
+    expect(failure.message).toMatch(/used already/);
     expect(failure.message).not.toContain(token);
   });
 
@@ -87,7 +92,10 @@ describe('login', () => {
     );
     const planted = file('planted', reply.body.wrap_info!.token);
     const vault = subject.connect({ auth: approle(planted, true) });
-    expect(await refusalOf(vault.openSession())).toMatchObject(CONTRACT);
+    expect(await refusalOf(vault.openSession())).toMatchObject({
+      ...CONTRACT,
+      security: 'wrapping_token_replaced',
+    });
   });
 
   test('with a signed token (jwt), read anew at each login; another signature or subject is refused, unshown', async () => {
@@ -166,6 +174,56 @@ describe('login', () => {
     const failure = await refusalOf(subject.connect({ auth: wrong }).openSession());
     expect(failure).toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
     expect(JSON.stringify([failure.message, failure.problem.body()])).not.toContain('canary');
+  });
+});
+
+describe('a session that is more than a session', () => {
+  const secretPaths = () => ['pki/issue/app', 'database/creds/report'];
+  const role = (name: string, policies: readonly string[]) =>
+    subject.server.request('POST', `auth/token/roles/${name}`, {
+      orphan: true,
+      renewable: true,
+      token_type: 'service',
+      token_no_default_policy: true,
+      allowed_policies: policies,
+      token_period: '5m',
+    });
+  const rootFile = () => file('root-token', subject.server.rootToken);
+  const mighty = (sessionRole: string, options: Partial<Parameters<typeof subject.connect>[0]> = {}) =>
+    subject.connect({ auth: { method: 'token_file', tokenFile: rootFile() }, sessionRole, ...options });
+
+  test.each<[string, string[], RegExp]>([
+    ['root', ['root'], /is root/],
+    [
+      'one that may read the secret of a profile',
+      ['tasklease-session', 'tasklease-report-read'],
+      /may read database\/creds\/report by itself/,
+    ],
+    [
+      'one that may write where a profile writes',
+      ['tasklease-session', 'tasklease-deploy-cert'],
+      /may update pki\/issue\/app by itself/,
+    ],
+  ])('%s: refused, revoked, unless that is allowed', async (_name, policies, said) => {
+    await role('tasklease-mighty', policies);
+    const before = await accessors();
+    const failure = await refusalOf(mighty('tasklease-mighty', { secretPaths }).openSession());
+    expect(failure).toMatchObject(CONTRACT);
+    expect(failure.message).toMatch(said);
+    expect(failure.problem.hint).toContain('allow_broad_session');
+    expect((await accessors()).toSorted()).toEqual(before.toSorted());
+    const allowed = mighty('tasklease-mighty', { secretPaths, allowBroadSession: true });
+    await allowed.closeSession((await allowed.openSession()).token);
+  });
+
+  test('with the shipped policies it is not; where its policy does not let it ask, it is taken at its word', async () => {
+    const shipped = subject.connect({ secretPaths });
+    await shipped.closeSession((await shipped.openSession()).token);
+    const policy = 'path "auth/token/revoke-self" { capabilities = ["update"] }';
+    await subject.server.request('PUT', 'sys/policies/acl/mute-session', { policy });
+    await role('tasklease-mute', ['mute-session']);
+    const mute = mighty('tasklease-mute', { secretPaths });
+    await mute.closeSession((await mute.openSession()).token);
   });
 });
 

@@ -68,11 +68,23 @@ test('a wrapping token that was used already is refused, and the reason says so'
   await world.vault.request('POST', 'sys/wrapping/unwrap', {}, wrapped);
   await writeFile(file, wrapped, { mode: 0o600 });
   await world.configure((config) => {
-    config.vault.auth.secret_id_file = file;
+    config.vault.auth = { ...config.vault.auth, secret_id_file: file, secret_id_wrapped: true };
   });
   const before = world.logs().length;
   await world.agent.launch();
   await until('it says that the wrapping token is not valid', () => /wrap/i.test(world.logs().slice(before)));
+  const metrics = async () => (await world.api('GET', '/v1/metrics')).text;
+  const failures = async () =>
+    Number(/^tasklease_session_failures_total\{.*\} (\d+)$/m.exec(await metrics())?.[1] ?? 0);
+  await until('it has tried again', async () => (await failures()) >= 3);
+  // One theft is one event, however often the login is tried.
+  expect(await metrics()).toContain('tasklease_security_events_total{event="wrapping_token_used"} 1\n');
+  expect(
+    world
+      .logs()
+      .slice(before)
+      .match(/"msg":"security event"/g),
+  ).toHaveLength(1);
   expect(world.logs()).not.toContain(wrapped);
   if (world.agent.running) await world.agent.kill9();
 });

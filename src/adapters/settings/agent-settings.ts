@@ -1,6 +1,7 @@
 // Owns the step from agent.yaml and the environment to what the agent runs with. Invariant: the
 // environment may say where Vault is, never who we are: a token there would leak.
 
+import { join } from 'node:path';
 import * as z from 'zod';
 import { type AgentConfig, agentConfig } from '../../schema/config.ts';
 import { readYaml, SettingsFault } from './yaml-file.ts';
@@ -49,7 +50,30 @@ function withEnvironment(value: unknown, env: NodeJS.ProcessEnv): unknown {
     ...given('namespace', env.VAULT_NAMESPACE),
     ...given('ca_file', env.VAULT_CACERT),
   };
-  return { ...value, vault: { ...defaults, ...vault } };
+  return { ...value, vault: withCredentials({ ...defaults, ...vault }, env.CREDENTIALS_DIRECTORY) };
+}
+
+const CREDENTIAL_KEYS = /^(?:path|file|.+_file)$/;
+const CREDENTIAL_NAME = /^(?!\.\.?$)[^/]+$/;
+
+/**
+ * Files of `vault` that are named without a path are credentials that systemd hands to the unit: they lie in
+ * $CREDENTIALS_DIRECTORY under that name (systemd.exec(5), LoadCredential=).
+ */
+function withCredentials(vault: Readonly<Record<string, unknown>>, dir: string | undefined): unknown {
+  if (dir === undefined || dir === '') return vault;
+  const placed = (owner: object) =>
+    Object.fromEntries(
+      Object.entries(owner).map(([key, value]) => [
+        key,
+        CREDENTIAL_KEYS.test(key) && typeof value === 'string' && CREDENTIAL_NAME.test(value)
+          ? join(dir, value)
+          : value,
+      ]),
+    );
+  const { auth } = vault;
+  const isMap = auth !== null && typeof auth === 'object' && !Array.isArray(auth);
+  return { ...placed(vault), ...(isMap ? { auth: placed(auth) } : {}) };
 }
 
 const given = (key: string, value: string | undefined): Record<string, string> =>

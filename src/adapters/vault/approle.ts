@@ -2,6 +2,7 @@
 // unwrapped once; a refused login is not repeated until there is a reason, since Vault locks the role after a few.
 
 import { rmSync } from 'node:fs';
+import { Problem } from '../../domain/problem.ts';
 import { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
 import { brokenContract } from './classify.ts';
@@ -54,16 +55,20 @@ function patiently(auth: AppRoleOptions, login: Login): Login {
 /** Unwraps a secret id (developer.hashicorp.com/vault/docs/concepts/response-wrapping) and deletes the file. */
 async function unwrap(file: string, requests: Requests): Promise<Secret> {
   const wrapping = readCredential('vault.auth.secret_id_file', file);
-  const lookup = (await requests.call('POST', 'sys/wrapping/lookup', null, URGENCY.session, {
-    token: text(wrapping),
-  })) as { data?: { creation_path?: unknown } };
+  const line = { method: 'POST', path: 'sys/wrapping/lookup' };
+  const lookup = (await requests
+    .call('POST', line.path, null, URGENCY.session, { token: text(wrapping) })
+    .catch((error: unknown) => {
+      throw error instanceof VaultFailure && error.kind === 'refused' ? usedAlready(file, error) : error;
+    })) as { data?: { creation_path?: unknown } };
   const origin = lookup.data?.creation_path;
   if (typeof origin !== 'string' || !/^auth\/.+\/role\/[^/]+\/secret-id$/.test(origin)) {
-    throw brokenContract(
-      { method: 'POST', path: 'sys/wrapping/lookup' },
+    const { kind, problem } = brokenContract(
+      line,
       'the wrapping token does not wrap a secret id',
       'somebody may have replaced it: make a new wrapped secret id and look into it',
     );
+    throw new VaultFailure(kind, problem, false, false, 'wrapping_token_replaced');
   }
   const reply = (await requests.issue('POST', 'sys/wrapping/unwrap', wrapping, URGENCY.session)) as {
     data?: { secret_id?: unknown };
@@ -78,4 +83,16 @@ async function unwrap(file: string, requests: Requests): Promise<Secret> {
   }
   rmSync(file, { force: true });
   return new Secret(Buffer.from(secretId));
+}
+
+/** Vault does not know the wrapping token any more, which is how a theft on the way here shows. */
+function usedAlready(file: string, { kind, problem: { message }, forbidden }: VaultFailure): VaultFailure {
+  const problem = new Problem(
+    'VAULT_DENIED',
+    `vault.auth.secret_id_file: the wrapping token in ${file} was used already, or is over its time (${message})`,
+    {
+      hint: "look for sys/wrapping/unwrap in Vault's audit log: unless it was yours, destroy that secret id; then make a new wrapped one",
+    },
+  );
+  return new VaultFailure(kind, problem, false, forbidden, 'wrapping_token_used');
 }

@@ -5,6 +5,7 @@ import { wholeSeconds } from '../../domain/duration.ts';
 import { Secret } from '../../domain/secret.ts';
 import { type SessionToken, type TaskToken, type Vault, VaultFailure } from '../../ports/vault.ts';
 import { authReply } from '../../schema/vault-reply.ts';
+import { breadthOf } from './broad-session.ts';
 import { brokenContract, type RequestLine } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import type { Login } from './login-request.ts';
@@ -13,6 +14,10 @@ import type { Requests } from './requests.ts';
 export interface SessionOptions {
   readonly sessionRole: string;
   readonly leashMs: number;
+  /** Paths that the session must not come to by itself; asked at each login. */
+  readonly secretPaths?: () => readonly string[];
+  /** A session that is root or can read secrets is used all the same. */
+  readonly allowBroadSession?: boolean;
 }
 
 /** The token in a reply. */
@@ -46,19 +51,47 @@ export async function openSession(
               ? `a token of ${auth.lease_duration}s where vault.leash is ${leash}s`
               : null;
     if (wrong !== null) {
-      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {}).catch(() => {});
+      await revoked(requests, session);
       throw brokenContract(
         line,
         `the session role makes ${wrong}`,
         `set token_type=service, orphan=true, renewable=true and token_period=${leash}s on it (vault-policies/session-role.json)`,
       );
     }
+    if (options.allowBroadSession !== true) {
+      await refuseBroad(requests, line, { token: session, policies: auth.policies }, options);
+    }
     return { token: session, accessor: auth.accessor, ttlMs: auth.lease_duration * 1000 };
   } finally {
     if (ours) {
-      await requests.call('POST', 'auth/token/revoke-self', loginToken, URGENCY.session, {}).catch(() => {});
+      await revoked(requests, loginToken);
       loginToken[Symbol.dispose]();
     }
+  }
+}
+
+/** Revoked by itself, if Vault can be asked; else it ends by its TTL. */
+const revoked = (requests: Requests, token: Secret): Promise<unknown> =>
+  requests.call('POST', 'auth/token/revoke-self', token, URGENCY.session, {}).catch(() => {});
+
+/** @throws VaultFailure when the session may more than it needs; it is revoked then */
+async function refuseBroad(
+  requests: Requests,
+  line: RequestLine,
+  session: { readonly token: Secret; readonly policies: readonly string[] },
+  { secretPaths, sessionRole }: SessionOptions,
+): Promise<void> {
+  try {
+    const breadth = await breadthOf(session, secretPaths?.() ?? [], requests);
+    if (breadth === null) return;
+    throw brokenContract(
+      line,
+      `the session ${breadth}`,
+      `let token role ${sessionRole} allow the policy tasklease-session only (vault-policies/session-role.json), or set vault.allow_broad_session: true`,
+    );
+  } catch (error) {
+    await revoked(requests, session.token);
+    throw error;
   }
 }
 

@@ -17,6 +17,8 @@ export interface VaultOptions extends TransportOptions {
   readonly sessionRole: string;
   readonly tokenRole: string;
   readonly leashMs: number;
+  readonly secretPaths?: () => readonly string[];
+  readonly allowBroadSession?: boolean;
 }
 
 export function connectVault(options: VaultOptions): Vault & { close(): Promise<void> } {

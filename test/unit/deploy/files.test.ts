@@ -277,7 +277,7 @@ describe('systemd', () => {
     expect(unit('run-tasklease-tasks.mount')).toContain(`[Mount] Where=${settings.secrets_dir}`);
     expect(settings.runtime_dir).toBe(`/run/${value('RuntimeDirectory')}`);
     expect(value('LoadCredential')).toMatch(/^secret-id:/);
-    expect(settings.vault.auth.secret_id_file).toBe('/run/credentials/tasklease.service/secret-id');
+    expect(settings.vault.auth.secret_id_file).toBe('secret-id');
     expect(unit('tasklease.socket')).toContain(`[Socket] ListenStream=${settings.socket.path}`);
     expect(read('deploy/systemd/tasklease.tmpfiles.conf')).toMatch(
       /^d \/run\/tasklease 0711 tasklease tasklease/m,

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readSettings } from '../../../src/adapters/settings/agent-settings.ts';
 import { readProfile } from '../../../src/adapters/settings/profile-files.ts';
-import { readYaml } from '../../../src/adapters/settings/yaml-file.ts';
 import { agentConfig } from '../../../src/schema/config.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -15,7 +15,9 @@ const PROFILE_DIRS = ['deploy/compose/profiles', 'deploy/kubernetes/base/profile
 
 describe('shipped examples', () => {
   test.each(CONFIGURATIONS)('%s is a configuration of this version', (file) => {
-    expect(readYaml(join(ROOT, file), agentConfig).vault.leash).toBe(300_000);
+    // deploy/agent.yaml is for the unit, to which systemd hands the secret id.
+    const env = { CREDENTIALS_DIRECTORY: '/run/credentials/tasklease.service' };
+    expect(readSettings(join(ROOT, file), env).config.vault.leash).toBe(300_000);
   });
 
   test('deploy/kubernetes/base/agent.yaml is one, with the address that the overlay says', () => {

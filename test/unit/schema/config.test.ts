@@ -78,6 +78,7 @@ tasks: []
         ...MINIMAL.vault,
         session_role: 'tasklease-session',
         token_role: 'tasklease',
+        allow_broad_session: false,
         leash: 300_000,
         timeout: 10_000,
       },
@@ -171,7 +172,11 @@ describe('faults', () => {
     ],
     ['a query', vault({ address: 'https://vault:8200/?x=1' }), /^vault\.address must be a URL such as /],
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
-    ['a relative file', vault({ ca_file: 'ca.pem' }), 'vault.ca_file must be an absolute path'],
+    [
+      'a relative file',
+      vault({ ca_file: 'ca.pem' }),
+      /^vault\.ca_file must be an absolute path, or the name of a credential/,
+    ],
     ['no login', vault({ auth: undefined }), /^vault\.auth must name a method: token_file, approle/],
     [
       'no method',
