@@ -138,6 +138,7 @@ function vaultOptions(config: AgentConfig, environment: Settings['environment'])
   const { namespace, ca_file: caFile } = config.vault;
   return {
     address: config.vault.address.replace(/\/+$/, ''),
+    standbys: config.vault.standbys,
     ...(namespace === undefined ? {} : { namespace }),
     ...(caFile === undefined ? {} : { caFile }),
     ...environment,

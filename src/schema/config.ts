@@ -69,6 +69,11 @@ const vaultAddress = z
     );
   }, 'must be a URL such as https://vault.internal:8200');
 
+const cluster = <V extends { readonly address: string; readonly standbys: readonly string[] }>(
+  vault: V,
+): boolean =>
+  vault.standbys.every((standby) => new URL(standby).protocol === new URL(vault.address).protocol);
+
 const listen = z
   .string()
   .regex(/^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'must be host:port, like 127.0.0.1:9464')
@@ -96,17 +101,20 @@ const ownTask = z.record(z.string(), z.unknown()).superRefine((value, context) =
 });
 
 export const agentConfig = z.strictObject({
-  vault: z.strictObject({
-    address: vaultAddress,
-    namespace: vaultName.optional(),
-    ca_file: credentialFile.optional(),
-    auth,
-    session_role: vaultName.default('tasklease-session'),
-    token_role: vaultName.default('tasklease'),
-    allow_broad_session: z.boolean().default(false),
-    leash: duration(10_000, 3_600_000).default(300_000),
-    timeout: duration(100, 300_000).default(10_000),
-  }),
+  vault: z
+    .strictObject({
+      address: vaultAddress,
+      standbys: z.array(vaultAddress).default([]),
+      namespace: vaultName.optional(),
+      ca_file: credentialFile.optional(),
+      auth,
+      session_role: vaultName.default('tasklease-session'),
+      token_role: vaultName.default('tasklease'),
+      allow_broad_session: z.boolean().default(false),
+      leash: duration(10_000, 3_600_000).default(300_000),
+      timeout: duration(100, 300_000).default(10_000),
+    })
+    .refine(cluster, { path: ['standbys'], message: 'must have the protocol of vault.address: all https' }),
   socket: z
     .strictObject({
       path: absolutePath.default('/run/tasklease/agent.sock'),

@@ -52,7 +52,7 @@ export function failedReply(
         return fail(
           'later',
           'VAULT_UNREACHABLE',
-          'vault.address is a standby: give the address of the active node',
+          'vault.address is a standby that points elsewhere: list the addresses of the cluster under vault.standbys',
         );
       }
       return fail('refused', 'VAULT_CONTRACT', 'is vault.address really a Vault server?');

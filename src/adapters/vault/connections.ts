@@ -1,6 +1,6 @@
 // Owns the connections to Vault, which are kept and used again: undici's pool, without the rest of undici, since
 // node:http takes twice the processor time for a request, and where Vault shares the machine the kill switch waits for
-// that. Invariant: a request is sent once, to the server that the certificate says; nothing is repeated or redirected.
+// that. Invariant: a request is sent once, to the server that the certificate says; nothing is repeated here.
 
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
@@ -36,6 +36,8 @@ export interface Outgoing {
 export interface RawReply {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** Where a redirect points. */
+  readonly location: string | undefined;
   readonly bytes: Buffer;
 }
 
@@ -121,6 +123,7 @@ function exchange(pool: Dispatcher, { method, path, headers, body, limitMs }: Ou
   let size = 0;
   let status = 0;
   let retryAfter: string | undefined;
+  let location: string | undefined;
   pool.dispatch(
     { method: method as Dispatcher.HttpMethod, path, headers: { ...headers }, body },
     {
@@ -132,6 +135,7 @@ function exchange(pool: Dispatcher, { method, path, headers, body, limitMs }: Ou
       onResponseStart(_, statusCode, replied) {
         status = statusCode;
         retryAfter = replied['retry-after']?.toString();
+        location = replied.location?.toString();
       },
       onResponseData(_, chunk) {
         size += chunk.length;
@@ -140,7 +144,7 @@ function exchange(pool: Dispatcher, { method, path, headers, body, limitMs }: Ou
       },
       onResponseEnd() {
         clearTimeout(limit);
-        resolve({ status, retryAfter, bytes: whole(chunks) });
+        resolve({ status, retryAfter, location, bytes: whole(chunks) });
       },
       onResponseError(_, error) {
         fail(error);

@@ -1,9 +1,9 @@
 // Owns the way of a request to Vault and back, in the place where node-vault expects `request-promise`. Invariant: no
-// redirects, no ambient settings, replies of at most 1 MiB; a request is cut off only when its caller
+// redirects but to the nodes of the configuration, no ambient settings, replies of at most 1 MiB; a request is cut off only when its caller
 // gave a time limit, which none that issues a secret does.
 
 import { failedReply, failedRequest, isMissing } from './classify.ts';
-import { type ConnectionOptions, openConnections } from './connections.ts';
+import { type ClusterOptions, openCluster } from './cluster.ts';
 import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REQUESTS = 64;
@@ -12,7 +12,7 @@ const SESSION_REQUESTS = 4;
 /** Vault itself gives up on a request after 90 s (default_max_request_duration); later there is no reply. */
 const LAST_WORD_MS = 120_000;
 
-export type TransportOptions = ConnectionOptions;
+export type TransportOptions = ClusterOptions;
 
 /** The options of one call, as node-vault hands them on. */
 export interface CallOptions {
@@ -46,7 +46,7 @@ export interface Transport {
 export function openTransport(options: TransportOptions): Transport {
   const { origin } = new URL(options.address);
   const gate = new Gate(MAX_REQUESTS - SESSION_REQUESTS);
-  const connections = openConnections(options);
+  const connections = openCluster(options);
 
   async function send(call: CallOptions): Promise<Reply> {
     const line = { method: call.method, path: call.path.slice(1) };

@@ -57,11 +57,13 @@ describe('agent.yaml', () => {
     const everything = read('deploy/agent.yaml').replace(/^(\s*)#(?=\S)/gm, '$1');
     const vault = [
       'address',
+      'standbys',
       'namespace',
       'ca_file',
       'auth',
       'session_role',
       'token_role',
+      'allow_broad_session',
       'leash',
       'timeout',
     ];

@@ -79,6 +79,7 @@ tasks: []
         session_role: 'tasklease-session',
         token_role: 'tasklease',
         allow_broad_session: false,
+        standbys: [],
         leash: 300_000,
         timeout: 10_000,
       },
@@ -171,6 +172,16 @@ describe('faults', () => {
       /^vault\.address must be a URL such as /,
     ],
     ['a query', vault({ address: 'https://vault:8200/?x=1' }), /^vault\.address must be a URL such as /],
+    [
+      'a standby without TLS',
+      vault({ standbys: ['https://b:8200', 'http://c:8200'] }),
+      'vault.standbys must have the protocol of vault.address: all https',
+    ],
+    [
+      'a standby that is no URL',
+      vault({ standbys: ['b:8200x'] }),
+      /^vault\.standbys\.0 must be a URL such as /,
+    ],
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
     [
       'a relative file',
