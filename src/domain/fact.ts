@@ -2,6 +2,7 @@
 // what depends on it happens, and the facts of a grant, folded, are the grant (see grant-fold.ts).
 // Times inside facts are RFC 3339, because people and other programs read them.
 
+import type { Evidence } from './evidence.ts';
 import type { GrantId, ProfileName, TaskId } from './ids.ts';
 import type { Proof } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
@@ -56,6 +57,8 @@ export type Fact =
       /** Supplementary groups of the caller, and whether it came by the admin socket: what a reload is judged by. */
       readonly groups: readonly number[];
       readonly admin: boolean;
+      /** What was seen of the calling process; null where there was none to see. */
+      readonly evidence: Evidence | null;
       /** What tells the bound process or cgroup from a later one of the same name; null when none is bound. */
       readonly bound: string | null;
       readonly parent: TaskId | null;

@@ -24,6 +24,8 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       owner: fact.owner,
       groups: fact.groups,
       admin: fact.admin,
+      // Journals of earlier agents do not say: then no condition on it holds.
+      evidence: fact.evidence ?? null,
       bound: fact.bound,
       parent: fact.parent,
       digest: fact.digest,

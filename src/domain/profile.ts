@@ -1,7 +1,9 @@
 // Owns what a kind of task may have: the profile as the engine uses it, after schema/profile-file has
 // proved every field. Invariant: immutable; a reload replaces whole profiles.
 
+import type { Where } from './evidence.ts';
 import type { ProfileName } from './ids.ts';
+import type { Window } from './window.ts';
 
 export interface ParamRule {
   readonly enum?: readonly string[];
@@ -37,7 +39,12 @@ export interface SecretRule {
 export interface Profile {
   readonly name: ProfileName;
   readonly description: string;
-  readonly allow: { readonly uids: readonly number[]; readonly gids: readonly number[] };
+  readonly allow: {
+    readonly uids: readonly number[];
+    readonly gids: readonly number[];
+    readonly where?: Where;
+    readonly window?: Window;
+  };
   readonly event: { readonly required: boolean; readonly types: readonly string[] };
   readonly params: Readonly<Record<string, ParamRule>>;
   readonly ttl: {

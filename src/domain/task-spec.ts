@@ -4,12 +4,14 @@
 
 import { type Ask, askOf } from './ask.ts';
 import { formatDuration } from './duration.ts';
+import { checkWhere, type Evidence } from './evidence.ts';
 import type { ProfileName, TaskId } from './ids.ts';
 import type { Instant, Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
 import { checkParams } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
+import { openUntil } from './window.ts';
 
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
 export interface Caller {
@@ -21,6 +23,19 @@ export interface Caller {
   readonly pid: number;
   /** True on the admin socket. */
   readonly admin: boolean;
+  /**
+   * Holds on to the calling process for the time of a start; null where there is none that the agent can hold.
+   * @throws Problem IDENTITY_REJECTED when it has ended already, CAPACITY when there is no descriptor left
+   */
+  readonly pin?: () => PinnedCaller | null;
+}
+
+/** The process that asked, and never a later one of its pid. To be closed when the start is answered. */
+export interface PinnedCaller {
+  readonly evidence: Evidence;
+  /** False once it has ended. */
+  alive(): boolean;
+  close(): void;
 }
 
 export type Bind = { readonly pid: number } | { readonly cgroup: string } | { readonly connection: true };
@@ -70,12 +85,18 @@ export interface Settled {
   readonly latestDeadline: Instant;
 }
 
-/** @throws Problem PROFILE_DENIED unless the caller matches a listed uid or gid, or comes from the admin socket. */
-export function authorise(profile: Profile, caller: Caller): void {
+/**
+ * @param evidence what was seen of the calling process when it asked
+ * @throws Problem PROFILE_DENIED unless the caller matches a listed uid or gid and all other conditions, or comes from
+ * the admin socket.
+ */
+export function authorise(profile: Profile, caller: Caller, evidence: Evidence | null): void {
   if (caller.admin) return;
   const { uids, gids } = profile.allow;
   const groups = [caller.gid, ...caller.groups];
-  if (uids.includes(caller.uid) || gids.some((gid) => groups.includes(gid))) return;
+  if (uids.includes(caller.uid) || gids.some((gid) => groups.includes(gid))) {
+    return checkWhere(profile, evidence, caller.pid !== 0);
+  }
   const listed = uids.length + gids.length > 0;
   throw new Problem('PROFILE_DENIED', `uid ${caller.uid} may not start profile ${profile.name}`, {
     hint: listed
@@ -86,7 +107,7 @@ export function authorise(profile: Profile, caller: Caller): void {
 
 /**
  * Settles a start: parameters, TTL arithmetic, Vault requests.
- * @throws Problem SIGNAL_INVALID that names the culprit.
+ * @throws Problem SIGNAL_INVALID that names the culprit, PROFILE_DENIED outside the profile's window.
  */
 export function settle(
   task: TaskId,
@@ -97,11 +118,13 @@ export function settle(
 ): Settled {
   const expiresAt = now.at + askedDuration(profile, signal, now);
   const deadline = expiresAt + profile.ttl.graceMs;
+  const end = openUntil(profile, now);
+  const latest = profile.ttl.extend ? now.at + profile.ttl.maxMs + profile.ttl.graceMs : deadline;
   return {
     ...fit(task, profile, signal, caller),
-    expiresAt,
-    deadline,
-    latestDeadline: profile.ttl.extend ? now.at + profile.ttl.maxMs + profile.ttl.graceMs : deadline,
+    expiresAt: Math.min(expiresAt, end),
+    deadline: Math.min(deadline, end),
+    latestDeadline: Math.min(latest, end),
   };
 }
 

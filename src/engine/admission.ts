@@ -3,12 +3,20 @@
 
 import { asChild } from '../domain/child.ts';
 import { open } from '../domain/decide.ts';
+import type { Evidence } from '../domain/evidence.ts';
 import { grantId, type TaskId } from '../domain/ids.ts';
 import type { Moment } from '../domain/instant.ts';
 import { rfc3339 } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Profile } from '../domain/profile.ts';
-import { authorise, type Caller, type Settled, type StartSignal, settle } from '../domain/task-spec.ts';
+import {
+  authorise,
+  type Caller,
+  type PinnedCaller,
+  type Settled,
+  type StartSignal,
+  settle,
+} from '../domain/task-spec.ts';
 import type { Bindings } from './bindings.ts';
 import type { GrantActor } from './grant-actor.ts';
 import { type GrantBook, owns } from './grant-book.ts';
@@ -54,21 +62,39 @@ export class Admission {
     caller: Caller,
     again = false,
   ): Promise<Started> {
-    const { book, ports, profiles, limits, answerWithinMs } = this.#options;
+    const { book, ports } = this.#options;
     const living = book.get(task);
     if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
     if (this.draining) throw drainingProblem();
     if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
+    const pinned = caller.pin?.() ?? null;
+    try {
+      return await this.#admit(task, signal, digest, caller, pinned);
+    } finally {
+      pinned?.close();
+    }
+  }
+
+  async #admit(
+    task: TaskId,
+    signal: StartSignal,
+    digest: string,
+    caller: Caller,
+    pinned: PinnedCaller | null,
+  ): Promise<Started> {
+    const { book, ports, profiles, limits, answerWithinMs } = this.#options;
     const profile = profiles.get(signal.profile);
-    authorise(profile, caller);
+    const evidence = pinned?.evidence ?? null;
+    authorise(profile, caller, evidence);
     const now = ports.clock.now();
     const settled = this.#underParent(signal, profile, caller, settle(task, profile, signal, caller, now));
     limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
     const id = grantId(task, ports.journal.lives(task) + 1);
     const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
-    const accepted = acceptedFact(task, signal, digest, caller, settled, bound, now);
+    const accepted = acceptedFact(task, signal, digest, caller, evidence, settled, bound, now);
     const decision = open(id, accepted, answerWithinMs, now);
     const actor = book.add(decision.next);
+    actor.luggage.caller = pinned;
     try {
       await actor.begin(decision, now);
     } catch (error) {
@@ -79,7 +105,11 @@ export class Admission {
     }
     // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
     book.endOrphan(actor);
-    await this.#answered(actor);
+    try {
+      await this.#answered(actor);
+    } finally {
+      actor.luggage.caller = null;
+    }
     return { actor, fresh: true };
   }
 
@@ -124,6 +154,7 @@ const acceptedFact = (
   signal: StartSignal,
   digest: string,
   caller: Caller,
+  evidence: Evidence | null,
   settled: Settled,
   bound: string | null,
   now: Moment,
@@ -138,6 +169,7 @@ const acceptedFact = (
     owner: { uid: caller.uid, gid: caller.gid },
     groups: caller.groups,
     admin: caller.admin,
+    evidence,
     bound,
     parent: signal.parent ?? null,
     digest,

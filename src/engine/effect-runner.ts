@@ -10,6 +10,7 @@ import { type Grant, generationOf, works } from '../domain/grant.ts';
 import type { Effect, GrantEvent, LeaseRenewal } from '../domain/grant-event.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
+import type { PinnedCaller } from '../domain/task-spec.ts';
 import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Bindings } from './bindings.ts';
@@ -23,6 +24,8 @@ import type { VaultSession } from './vault-session.ts';
 export interface Luggage {
   token: Secret | null;
   deliveries: readonly Delivery[];
+  /** Who asked, while the start is not answered. */
+  caller: PinnedCaller | null;
 }
 
 export class EffectRunner {
@@ -82,6 +85,7 @@ export class EffectRunner {
       const asked = this.#ports.clock.now().at;
       const grant = now();
       if (grant.state === 'stopping') return { type: 'tokenFailed', n, problem: overtaken(), unknown: false };
+      if (isGone(luggage.caller)) return { type: 'tokenFailed', n, problem: callerGone(), unknown: false };
       const { token, accessor, ttlMs } = await this.#ports.vault.createToken(session.token, {
         policies: grant.plan.policies,
         ttlSeconds: tokenTtlSeconds(grant, asked),
@@ -144,6 +148,7 @@ export class EffectRunner {
   async #publish(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
     const { deliveries } = luggage;
     luggage.deliveries = [];
+    if (isGone(luggage.caller)) return { type: 'publishFailed', n, problem: callerGone() };
     try {
       const files = await this.#ports.files.publish({
         task: grant.task,
@@ -217,3 +222,11 @@ export class EffectRunner {
 
 const overtaken = (): Problem =>
   new Problem('VAULT_UNREACHABLE', 'the task was stopped before there was a Vault session');
+
+const isGone = (caller: PinnedCaller | null): boolean => caller !== null && !caller.alive();
+
+const callerGone = (): Problem =>
+  new Problem('IDENTITY_REJECTED', 'the process that asked for it has ended before the start was answered', {
+    retryable: true,
+    hint: 'start the task from a process that lives until it is answered',
+  });

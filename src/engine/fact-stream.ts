@@ -76,6 +76,7 @@ function publicPart(fact: Fact): Record<string, unknown> {
         expires_at: fact.expires_at,
         deadline: fact.deadline,
         parent: fact.parent,
+        evidence: fact.evidence ?? null,
       };
     case 'generation.opened':
       return { generation: fact.n, why: fact.why };

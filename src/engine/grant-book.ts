@@ -133,7 +133,7 @@ export class GrantBook {
   add(grant: Grant): GrantActor {
     const actor = new GrantActor(
       grant,
-      { token: null, deliveries: [] },
+      { token: null, deliveries: [], caller: null },
       {
         ports: this.#options.ports,
         runner: this.#options.runner,

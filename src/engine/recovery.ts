@@ -82,7 +82,7 @@ async function judge(
   }
   if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
   try {
-    const news = refit(grant, profiles.get(profile));
+    const news = refit(grant, profiles.get(profile), ports.clock.now());
     // One that waits for its next credential has an empty directory; one that was stopped, on record or not, none.
     const asTheyWere = grant.withdrawn
       ? await ports.files.withdraw(task)

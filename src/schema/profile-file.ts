@@ -7,6 +7,7 @@ import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
 import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
 import { hasStrayBraces, slots } from '../domain/template.ts';
+import { when, where } from './conditions.ts';
 import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
 import { profileNameSchema } from './signal.ts';
 
@@ -124,8 +125,8 @@ const profileShape = z.strictObject({
     .strictObject({
       uids: z.array(unixId).default([]),
       gids: z.array(unixId).default([]),
-      where: later('conditions on the caller'),
-      when: later('time windows'),
+      where: where.optional(),
+      when: when.optional(),
       assertion: later('task assertions'),
     })
     .prefault({}),
@@ -207,7 +208,14 @@ export function toProfile(file: z.infer<typeof profileFile>): Profile {
   return {
     name: file.profile as ProfileName,
     description: file.description,
-    allow: { uids: file.allow.uids, gids: file.allow.gids },
+    allow: {
+      uids: file.allow.uids,
+      gids: file.allow.gids,
+      ...defined({
+        where: file.allow.where && defined(file.allow.where),
+        window: file.allow.when?.window,
+      }),
+    },
     event: file.event,
     params: Object.fromEntries(Object.entries(file.params).map(([key, rule]) => [key, defined(rule)])),
     ttl: {

@@ -9,7 +9,10 @@ import { Problem } from '../../src/domain/problem.ts';
 const path = process.argv[2]!;
 createServer((socket) => {
   try {
-    socket.end(JSON.stringify(callerOf(socket, false)));
+    const caller = callerOf(socket, false);
+    const pinned = caller.pin?.() ?? null;
+    socket.end(JSON.stringify({ ...caller, evidence: pinned?.evidence ?? null }));
+    pinned?.close();
   } catch (error) {
     socket.end(JSON.stringify(Problem.of(error).body()));
   }

@@ -1,6 +1,6 @@
 // Who asks is what the kernel says. Another user's workload gets files that only it can read, and nobody
 // learns of anybody else's tasks. As root the test acts as two other users; without root it can only be one.
-import { stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { otherUser } from '../harness/other-user.ts';
@@ -17,6 +17,12 @@ const bob = otherUser(1001, 1001, [GROUP]);
 const secrets = { db: { path: 'database/creds/report', files: { 'db.json': { format: 'json' } } } };
 const policies = { policies: ['tasklease-report-read'] };
 
+/** A window that begins and ends so many minutes after the full minute that has begun. */
+const hours = (from: number, to: number): string => {
+  const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString().slice(11, 16);
+  return `${at(from)}-${at(to)} UTC`;
+};
+
 let world: World;
 beforeAll(async () => {
   world = await createWorld({
@@ -24,6 +30,18 @@ beforeAll(async () => {
       'for-alice': { allow: { uids: [1000] }, vault: policies, secrets },
       'for-bob': { allow: { gids: [1001] }, vault: policies, secrets },
       'for-the-group': { allow: { gids: [GROUP] }, vault: policies, secrets },
+      'for-this-program': {
+        allow: { uids: [0, 1000], where: { exe: process.execPath, cgroup: '/**' } },
+        vault: policies,
+        secrets,
+      },
+      'for-another-program': {
+        allow: { uids: [1000], where: { exe: ['/usr/bin/other', '/opt/**'] } },
+        vault: policies,
+        secrets,
+      },
+      'for-an-hour': { allow: { uids: [1000], when: { window: hours(0, 60) } }, vault: policies, secrets },
+      'not-now': { allow: { uids: [1000], when: { window: hours(120, 180) } }, vault: policies, secrets },
       'for-owner': { allow: { uids: [1000] }, owner: { uid: 1001, gid: 1001 }, vault: policies, secrets },
     },
     ...(isRoot ? { config: { socket: { group: GROUP } } } : {}),
@@ -85,6 +103,38 @@ if (isRoot) {
     expectProblem(await world.api('PUT', '/v1/tasks/roots', { profile: 'for-alice' }), 403, 'PROFILE_DENIED');
     expect((await world.admin('POST', '/v1/revoke-all')).status).toBeLessThan(300);
     await world.untilNothingLeft();
+  });
+
+  test('profiles are for the executables and cgroups that they list, and the grant says what was seen', async () => {
+    expectProblem(await start(alice, 'another', 'for-another-program'), 403, 'PROFILE_DENIED');
+    const started = await start(alice, 'this', 'for-this-program');
+    expect(started.status, started.text).toBe(201);
+    await alice.call(world.paths.socket, 'DELETE', '/v1/tasks/this?wait=30s');
+    const events = await world.open('GET', '/v1/events');
+    await startTask(world, 'seen', 'for-this-program');
+    const accepted = await events.find((line) => line.type === 'grant.accepted');
+    expect(accepted).toMatchObject({
+      task: 'seen',
+      evidence: {
+        pid: process.pid,
+        exe: await realpath(process.execPath),
+        cgroup: /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1],
+      },
+    });
+    events.close();
+    await stopTask(world, 'seen');
+  });
+
+  test('a profile with hours is for these alone, and its tasks end with them', async () => {
+    const started = await start(alice, 'in-time', 'for-an-hour', { duration: '1h' });
+    expect(started.status, started.text).toBe(201);
+    const leftMs = Date.parse(started.body.deadline) - Date.now();
+    expect(leftMs).toBeLessThanOrEqual(3_600_000);
+    expect(started.body.deadline).toMatch(/:00\.000Z$/);
+    const refused = await start(alice, 'out-of-time', 'not-now');
+    expectProblem(refused, 403, 'PROFILE_DENIED');
+    expect(refused.body).toMatchObject({ retryable: true, hint: expect.stringMatching(/opens at 2/) });
+    await alice.call(world.paths.socket, 'DELETE', '/v1/tasks/in-time?wait=30s');
   });
 
   test('the profile may name another owner', async () => {

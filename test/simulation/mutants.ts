@@ -108,7 +108,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'adopt-what-the-profile-refuses',
     file: 'src/domain/refit.ts',
-    find: 'authorise(profile, caller);',
+    find: 'authorise(profile, caller, evidence);',
     replace: '',
     seed: 32,
   },
@@ -129,8 +129,8 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'reload-does-not-rotate',
     file: 'src/engine/reload.ts',
-    find: "actor.send({ type: 'planChanged', ...refit(actor.grant, profile) });",
-    replace: 'refit(actor.grant, profile);',
+    find: "actor.send({ type: 'planChanged', ...refit(actor.grant, profile, now) });",
+    replace: 'refit(actor.grant, profile, now);',
     seed: 9,
   },
 ];

@@ -68,6 +68,18 @@ export function peerGroups(fd: number): number[] {
   return Array.from({ length: size[0]! / 4 }, (_, i) => value.readUInt32LE(4 * i));
 }
 
+const SO_PEERPIDFD = 77;
+const ENOPROTOOPT = 92;
+
+/** The process that connected a Unix socket: unix(7), SO_PEERPIDFD; null on kernels before 6.5. */
+export function peerPidfd(fd: number): number | null {
+  const value = Buffer.alloc(4);
+  if (c.getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, [value.length]) === 0) return value.readInt32LE(0);
+  const errno = koffi.errno();
+  if (errno === ENOPROTOOPT) return null;
+  throw new SystemError('getsockopt(SO_PEERPIDFD)', errno);
+}
+
 const CLOCK_BOOTTIME = 7;
 const time = new BigInt64Array(2);
 

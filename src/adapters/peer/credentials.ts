@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Problem } from '../../domain/problem.ts';
 import type { Caller } from '../../domain/task-spec.ts';
-import { peerCredentials, peerGroups } from '../native/linux.ts';
+import { bootTimeMs, peerCredentials, peerGroups } from '../native/linux.ts';
+import { pinCaller } from './pinned-caller.ts';
 
 /** Process ids of a process, one for each pid namespace it is in, proc_pid_status(5). */
 const pidDepth = (pid: number | 'self'): number =>
@@ -49,7 +50,15 @@ export function callerOf(socket: Socket, admin: boolean): Caller {
     const { pid, uid, gid } = peerCredentials(fd);
     if (uid === overflowUid)
       throw new Error(`uid ${uid} stands for every uid that this user namespace lacks`);
-    return { uid, gid, pid: sharesPidNamespace(pid) ? pid : 0, groups: peerGroups(fd), admin };
+    const peer = { pid, shared: sharesPidNamespace(pid), connectedAt: bootTimeMs() };
+    return {
+      uid,
+      gid,
+      pid: peer.shared ? pid : 0,
+      groups: peerGroups(fd),
+      admin,
+      pin: () => pinCaller(stillOpen(socket), peer),
+    };
   } catch (cause) {
     throw new Problem('IDENTITY_REJECTED', 'the kernel did not say who is calling', {
       cause,
@@ -63,4 +72,17 @@ function descriptor(socket: Socket): number {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
   if (typeof fd !== 'number' || fd < 0) throw new Error('the socket has no descriptor');
   return fd;
+}
+
+/** @throws Problem IDENTITY_REJECTED when the caller has hung up: then nobody waits for what it asked */
+function stillOpen(socket: Socket): number {
+  try {
+    return descriptor(socket);
+  } catch (cause) {
+    throw new Problem('IDENTITY_REJECTED', 'the caller has hung up', {
+      cause,
+      retryable: true,
+      hint: 'keep the connection open until the start is answered',
+    });
+  }
 }

@@ -91,7 +91,7 @@ function checkBinder(path: string, { uid }: Stats, by: Binder | null): void {
 }
 
 /** The cgroup2 path of a process, proc_pid_cgroup(5); null when it is gone or has none. */
-function cgroupOf(pid: number): string | null {
+export function cgroupOf(pid: number): string | null {
   try {
     return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1] ?? null;
   } catch {

@@ -72,7 +72,7 @@ function realUid(pid: number): number | null {
  * When the process started, in clock ticks since boot: field 22 of /proc/<pid>/stat, proc_pid_stat(5). Fields
  * are counted from the last parenthesis, because the command's name before it may hold anything.
  */
-function startTime(pid: number): string | null {
+export function startTime(pid: number): string | null {
   const stat = read(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
 }

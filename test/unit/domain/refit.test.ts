@@ -22,7 +22,7 @@ const settled = settle(TASK, profile(), { profile: PROFILE, params: { env: 'prod
 const living = (overrides: Partial<Accepted> = {}) => activeAs({ plan: settled.plan, ...overrides });
 const refused = (grant: ReturnType<typeof living>, changed: ReturnType<typeof profile>): Problem => {
   try {
-    refit(grant, changed);
+    refit(grant, changed, at(0));
   } catch (error) {
     if (error instanceof Problem) return error;
   }
@@ -31,7 +31,7 @@ const refused = (grant: ReturnType<typeof living>, changed: ReturnType<typeof pr
 
 describe('a task under a changed profile', () => {
   test('has the very same plan while the profile says the same, also after a journal', () => {
-    const { plan } = refit(living(), profile({ description: 'other words' }));
+    const { plan } = refit(living(), profile({ description: 'other words' }), at(0));
     expect(JSON.stringify(plan)).toBe(JSON.stringify(JSON.parse(JSON.stringify(living().plan))));
   });
 
@@ -42,7 +42,7 @@ describe('a task under a changed profile', () => {
       onChange: 'SIGHUP',
       secrets: [{ name: 'db', path: 'database/creds/less-{{params.env}}', method: 'read', files: [] }],
     });
-    expect(refit(living(), changed).plan).toMatchObject({
+    expect(refit(living(), changed, at(0)).plan).toMatchObject({
       policies: ['less'],
       overlapMs: 1000,
       onChange: 'SIGHUP',
@@ -52,11 +52,11 @@ describe('a task under a changed profile', () => {
 
   test('its latest end is the start and what the profile allows now, never later than it was', () => {
     const shorter = profile({ ttl: { defaultMs: 1000, maxMs: 120_000, graceMs: 5000, extend: false } });
-    expect(refit(living(), shorter).latestDeadline).toBe(instant(125_000));
+    expect(refit(living(), shorter, at(0)).latestDeadline).toBe(instant(125_000));
     const longer = profile({ ttl: { defaultMs: 1000, maxMs: 86_400_000, graceMs: 5000, extend: true } });
-    expect(refit(living(), longer).latestDeadline).toBe(instant(DEADLINE_MS));
+    expect(refit(living(), longer, at(0)).latestDeadline).toBe(instant(DEADLINE_MS));
     const extendable = living({ latest_deadline: time(3_615_000) });
-    expect(refit(extendable, profile()).latestDeadline).toBe(instant(3_615_000));
+    expect(refit(extendable, profile(), at(0)).latestDeadline).toBe(instant(3_615_000));
   });
 
   test.each<[string, Partial<Accepted>, Parameters<typeof profile>[0], boolean]>([
@@ -87,7 +87,7 @@ describe('a task under a changed profile', () => {
     ['a bind is required that it does not have', {}, { bind: 'required' }, false],
     ['a bind is required that it has', { bind: { pid: 42 } }, { bind: 'required' }, true],
   ])('%s', (_what, as, changed, allowed) => {
-    const attempt = () => refit(living(as), profile(changed));
+    const attempt = () => refit(living(as), profile(changed), at(0));
     if (allowed) expect(attempt).not.toThrow();
     else expect(refused(living(as), profile(changed)).hint).toBeTruthy();
   });

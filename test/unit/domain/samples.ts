@@ -59,6 +59,7 @@ export const ACCEPTED: Accepted = {
   bind: null,
   owner: { uid: 1000, gid: 1000 },
   groups: [],
+  evidence: null,
   admin: false,
   bound: null,
   parent: null,

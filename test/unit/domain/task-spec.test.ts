@@ -38,7 +38,7 @@ describe('authorise', () => {
     ['nobody listed, root', { uids: [], gids: [] }, { uid: 0, gid: 0 }, false],
     ['nobody listed, the admin socket', { uids: [], gids: [] }, { admin: true }, true],
   ])('%s', (_name, allow, who, allowed) => {
-    const attempt = () => authorise(profile({ allow }), caller(who));
+    const attempt = () => authorise(profile({ allow }), caller(who), null);
     if (allowed) expect(attempt).not.toThrow();
     else expect(attempt).toThrow(expect.objectContaining({ code: 'PROFILE_DENIED', status: 403 }));
   });

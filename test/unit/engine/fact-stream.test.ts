@@ -133,11 +133,11 @@ test.each<[Fact, Record<string, unknown>]>([
   expect(JSON.stringify(heard)).not.toContain(CANARY);
 });
 
-test('grant.accepted tells profile, event and times, neither params nor owner nor plan', () => {
+test('grant.accepted tells profile, event, times and what was seen of the caller, neither params nor owner nor plan', () => {
   const heard = told(ACCEPTED);
   expect(heard).toMatchObject({ type: 'grant.accepted', deadline: expect.any(String) });
   expect(Object.keys(heard).toSorted()).toEqual(
-    ['at', 'task', 'type', 'profile', 'event', 'expires_at', 'deadline', 'parent'].toSorted(),
+    ['at', 'task', 'type', 'profile', 'event', 'expires_at', 'deadline', 'parent', 'evidence'].toSorted(),
   );
 });
 

@@ -10,15 +10,31 @@ test.each<[string, unknown, string | RegExp]>([
   ['uids as text', withKeys({ allow: { uids: ['root'] } }), 'allow.uids.0 must be of type number'],
   ['a negative uid', withKeys({ allow: { uids: [-1] } }), /^allow\.uids\.0 /],
   ['everybody', withKeys({ allow: { uids: '*' } }), 'allow.uids must be of type array'],
+  ['an empty allow.where', withKeys({ allow: { where: {} } }), 'allow.where needs exe or cgroup'],
   [
-    'allow.where',
-    withKeys({ allow: { uids: [1], where: { exe: ['/usr/bin/node'] } } }),
-    'allow.where is not in this version: conditions on the caller',
+    'a relative exe',
+    withKeys({ allow: { where: { exe: ['node'] } } }),
+    'allow.where.exe.0 must be an absolute path, where * stops at / and ** does not',
   ],
   [
-    'allow.when',
-    withKeys({ allow: { when: { window: 'x' } } }),
-    'allow.when is not in this version: time windows',
+    'no cgroup at all',
+    withKeys({ allow: { where: { cgroup: [] } } }),
+    'allow.where.cgroup needs at least one path',
+  ],
+  [
+    'another condition',
+    withKeys({ allow: { where: { exe: '/x', user: 'me' } } }),
+    'allow.where.user is not a known key',
+  ],
+  [
+    'hours that are none',
+    withKeys({ allow: { when: { window: '01:00-25:00 UTC' } } }),
+    'allow.when.window must be hours of the day like "01:00-04:00 UTC"',
+  ],
+  [
+    'hours without a zone',
+    withKeys({ allow: { when: { window: '01:00-04:00' } } }),
+    /^allow\.when\.window must be hours/,
   ],
   [
     'allow.assertion',

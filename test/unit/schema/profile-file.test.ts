@@ -16,6 +16,8 @@ description: Read-only access to the report database for one run
 allow:
   uids: [1000]
   gids: []
+  where: { exe: [/usr/bin/node], cgroup: "/system.slice/ci-*" }
+  when: { window: "01:00-04:00 UTC" }
 event: { required: true, types: [pull_request] }
 params:
   env: { enum: [staging, prod] }
@@ -46,7 +48,12 @@ overlap: 30s
     expect(profile).toEqual({
       name: 'report-read',
       description: 'Read-only access to the report database for one run',
-      allow: { uids: [1000], gids: [] },
+      allow: {
+        uids: [1000],
+        gids: [],
+        where: { exe: ['/usr/bin/node'], cgroup: ['/system.slice/ci-*'] },
+        window: { fromMs: 3_600_000, toMs: 14_400_000 },
+      },
       event: { required: true, types: ['pull_request'] },
       params: {
         env: { enum: ['staging', 'prod'], optional: false },
