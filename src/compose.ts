@@ -107,15 +107,12 @@ export async function openAgent({ config, environment }: Settings, version: stri
 }
 
 function prepareDirectories(config: AgentConfig): string {
-  const socketDir = dirname(config.socket.path);
-  apartFromWorkloads('runtime_dir', config.runtime_dir, [
-    ['socket.path', socketDir],
-    ['secrets_dir', config.secrets_dir],
-  ]);
+  const socketDirs = workloadSockets(config).map(({ key, path }) => [`${key}.path`, dirname(path)] as const);
+  apartFromWorkloads('runtime_dir', config.runtime_dir, [...socketDirs, ['secrets_dir', config.secrets_dir]]);
   privateMemoryDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
   readDirectory('profiles_dir', config.profiles_dir);
-  socketDirectory('socket.path', socketDir);
+  for (const [key, dir] of socketDirs) socketDirectory(key, dir);
   return secretsDirectory(config.secrets_dir);
 }
 
@@ -184,6 +181,13 @@ function authOptions(auth: AgentConfig['vault']['auth']): Partial<VaultOptions> 
   }
 }
 
+/** Where workloads connect, by the key of the configuration. */
+const workloadSockets = ({ socket, sockets }: AgentConfig) => [
+  { ...socket, key: 'socket' },
+  ...sockets.map((each, i) => ({ ...each, key: `sockets.${i}` })),
+];
+
+/** @throws SettingsFault, ListenFault */
 async function listen(service: Service, config: AgentConfig, log: Telemetry['log']): Promise<Server[]> {
   const onProblem: SocketOptions['onProblem'] = (problem, request) => {
     const internal = problem.code === 'INTERNAL';
@@ -196,20 +200,26 @@ async function listen(service: Service, config: AgentConfig, log: Telemetry['log
     });
   };
   const shared = { callerOf, onProblem };
-  const { group } = config.socket;
-  const gid = group === undefined ? null : groupId(group);
-  if (group !== undefined && gid === null) {
-    throw new SettingsFault(`socket.group: there is no group ${group}: make it, or leave the key out`);
-  }
   const admin = { ...shared, path: join(config.runtime_dir, 'admin.sock'), mode: 0o600, admin: true };
-  const workload = {
-    ...shared,
-    path: config.socket.path,
-    mode: config.socket.mode,
-    admin: false,
-    ...(gid === null ? {} : { gid }),
-  };
-  const servers = [await listenSocket(service, admin), await listenSocket(service, workload)];
+  const declared = workloadSockets(config);
+  const workloads = declared.map(({ key, path, mode, group, ...rest }): SocketOptions => {
+    const gid = group === undefined ? null : groupId(group);
+    if (group !== undefined && gid === null) {
+      throw new SettingsFault(`${key}.group: there is no group ${group}: make it, or leave the key out`);
+    }
+    return {
+      ...shared,
+      ...('profiles' in rest ? { profiles: rest.profiles } : {}),
+      ...(gid === null ? {} : { gid }),
+      key,
+      path,
+      mode,
+      admin: false,
+      among: declared.length,
+    };
+  });
+  const servers: Server[] = [];
+  for (const options of [admin, ...workloads]) servers.push(await listenSocket(service, options));
   if (config.metrics !== undefined) {
     const at = config.metrics.listen.lastIndexOf(':');
     const host = config.metrics.listen.slice(0, at).replace(/^\[|\]$/g, '');

@@ -23,6 +23,8 @@ export interface Caller {
   readonly pid: number;
   /** True on the admin socket. */
   readonly admin: boolean;
+  /** What the socket that it came by may start; absent where that is left to the profiles. */
+  readonly profiles?: readonly string[];
   /**
    * Holds on to the calling process for the time of a start; null where there is none that the agent can hold.
    * @throws Problem IDENTITY_REJECTED when it has ended already, CAPACITY when there is no descriptor left
@@ -91,6 +93,11 @@ export interface Settled {
  * the admin socket.
  */
 export function authorise(profile: Profile, caller: Caller, evidence: Evidence | null): void {
+  if (caller.profiles !== undefined && !caller.profiles.includes(profile.name)) {
+    throw new Problem('PROFILE_DENIED', `profile ${profile.name} may not be started through this socket`, {
+      hint: `use another socket, or list ${profile.name} under profiles: of this one in sockets:`,
+    });
+  }
   if (caller.admin) return;
   const { uids, gids } = profile.allow;
   const groups = [caller.gid, ...caller.groups];

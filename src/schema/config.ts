@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { absolutePath, credentialFile, duration, fileMode, unixId, vaultName } from './scalars.ts';
-import { firstIssue, startBody, taskIdSchema } from './signal.ts';
+import { firstIssue, profileNameSchema, startBody, taskIdSchema } from './signal.ts';
 
 const tokenFileAuth = z.strictObject({
   method: z.literal('token_file'),
@@ -100,7 +100,23 @@ const ownTask = z.record(z.string(), z.unknown()).superRefine((value, context) =
   context.addIssue({ code: 'custom', path, message });
 });
 
-export const agentConfig = z.strictObject({
+const SOCKET = '/run/tasklease/agent.sock';
+
+const access = {
+  mode: fileMode.default(0o660),
+  group: z.union([z.string().min(1), unixId]).optional(),
+};
+
+/** A socket for somebody who needs some profiles only. */
+const furtherSocket = z.strictObject({
+  path: absolutePath,
+  ...access,
+  profiles: z
+    .array(profileNameSchema, { error: 'is missing: name the profiles that this socket may start' })
+    .min(1, 'needs at least one profile: those that this socket may start'),
+});
+
+const agentShape = z.strictObject({
   vault: z
     .strictObject({
       address: vaultAddress,
@@ -115,13 +131,8 @@ export const agentConfig = z.strictObject({
       timeout: duration(100, 300_000).default(10_000),
     })
     .refine(cluster, { path: ['standbys'], message: 'must have the protocol of vault.address: all https' }),
-  socket: z
-    .strictObject({
-      path: absolutePath.default('/run/tasklease/agent.sock'),
-      mode: fileMode.default(0o660),
-      group: z.union([z.string().min(1), unixId]).optional(),
-    })
-    .prefault({}),
+  socket: z.strictObject({ path: absolutePath.default(SOCKET), ...access }).prefault({}),
+  sockets: z.array(furtherSocket).default([]),
   runtime_dir: absolutePath.default('/run/tasklease-private'),
   secrets_dir: absolutePath.default('/run/tasklease/tasks'),
   state_dir: absolutePath.default('/var/lib/tasklease'),
@@ -142,6 +153,17 @@ export const agentConfig = z.strictObject({
     })
     .prefault({}),
   tasks: z.array(ownTask).default([]),
+});
+
+export const agentConfig = agentShape.superRefine(({ socket, sockets }, context) => {
+  const taken = new Set([socket.path]);
+  for (const [i, { path }] of sockets.entries()) {
+    if (taken.has(path)) {
+      const message = 'is the path of another socket: give each one of its own';
+      context.addIssue({ code: 'custom', path: ['sockets', i, 'path'], message });
+    }
+    taken.add(path);
+  }
 });
 
 export type AgentConfig = z.infer<typeof agentConfig>;

@@ -14,6 +14,12 @@ export interface SocketOptions {
   readonly mode: number;
   readonly gid?: number;
   readonly admin: boolean;
+  /** Its name in the configuration, for what is said of it. */
+  readonly key?: string;
+  /** What may be started through it; absent for whatever the profiles allow. */
+  readonly profiles?: readonly string[];
+  /** How many sockets for workloads share the descriptors. */
+  readonly among?: number;
   /** Who is at the other end. @throws Problem IDENTITY_REJECTED */
   readonly callerOf: (socket: Socket, admin: boolean) => Caller;
   readonly onProblem: (problem: Problem, request: IncomingMessage) => void;
@@ -42,12 +48,15 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
       );
     },
   );
-  const places = options.admin ? ADMIN_CONNECTIONS : workloadConnections();
+  const places = options.admin
+    ? ADMIN_CONNECTIONS
+    : Math.max(4, Math.floor(workloadConnections() / (options.among ?? 1)));
   server.maxConnections = places;
+  const through = options.profiles === undefined ? {} : { profiles: options.profiles };
   const ofUid = new Map<number, number>();
   server.on('connection', (socket) => {
     try {
-      const caller = options.callerOf(socket, options.admin);
+      const caller = { ...options.callerOf(socket, options.admin), ...through };
       callers.set(socket, caller);
       // No uid may take all the places.
       const count = (ofUid.get(caller.uid) ?? 0) + 1;
@@ -67,7 +76,9 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
   // Born closed to everybody else, widened afterwards: never wider than it should be.
   const umask = process.umask(0o177);
   try {
-    await listening(server, 'socket', options.path, (done) => server.listen(options.path, done));
+    await listening(server, options.key ?? 'socket', options.path, (done) =>
+      server.listen(options.path, done),
+    );
   } finally {
     process.umask(umask);
   }

@@ -73,6 +73,7 @@ describe('agent.yaml', () => {
         ...[
           'vault',
           'socket',
+          'sockets',
           'runtime_dir',
           'secrets_dir',
           'state_dir',

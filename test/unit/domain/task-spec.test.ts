@@ -37,6 +37,9 @@ describe('authorise', () => {
     ['nobody listed', { uids: [], gids: [] }, {}, false],
     ['nobody listed, root', { uids: [], gids: [] }, { uid: 0, gid: 0 }, false],
     ['nobody listed, the admin socket', { uids: [], gids: [] }, { admin: true }, true],
+    ['a socket that lists the profile', { uids: [1000], gids: [] }, { profiles: ['x', PROFILE] }, true],
+    ['a socket that does not list the profile', { uids: [1000], gids: [] }, { profiles: ['x'] }, false],
+    ['a socket that lists the profile, another uid', { uids: [1], gids: [] }, { profiles: [PROFILE] }, false],
   ])('%s', (_name, allow, who, allowed) => {
     const attempt = () => authorise(profile({ allow }), caller(who), null);
     if (allowed) expect(attempt).not.toThrow();

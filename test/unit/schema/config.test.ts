@@ -84,6 +84,7 @@ tasks: []
         timeout: 10_000,
       },
       socket: { path: '/run/tasklease/agent.sock', mode: 0o660 },
+      sockets: [],
       runtime_dir: '/run/tasklease-private',
       secrets_dir: '/run/tasklease/tasks',
       state_dir: '/var/lib/tasklease',
@@ -157,7 +158,7 @@ describe('faults', () => {
   test.each<[string, unknown, string | RegExp]>([
     ['nothing', {}, 'vault is missing'],
     ['a list', [], / must be of type /],
-    ['an unknown key', { ...MINIMAL, sockets: {} }, 'sockets is not a known key'],
+    ['an unknown key', { ...MINIMAL, soket: {} }, 'soket is not a known key'],
     ['an unknown nested key', vault({ adress: 'x' }), 'vault.adress is not a known key'],
     [
       'no address',
@@ -181,6 +182,16 @@ describe('faults', () => {
       'a standby that is no URL',
       vault({ standbys: ['b:8200x'] }),
       /^vault\.standbys\.0 must be a URL such as /,
+    ],
+    [
+      'a further socket without profiles',
+      { ...MINIMAL, sockets: [{ path: '/run/t/a.sock' }] },
+      'sockets.0.profiles is missing: name the profiles that this socket may start',
+    ],
+    [
+      'two sockets at one path',
+      { ...MINIMAL, sockets: [{ path: '/run/tasklease/agent.sock', profiles: ['a'] }] },
+      'sockets.0.path is the path of another socket: give each one of its own',
     ],
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
     [
