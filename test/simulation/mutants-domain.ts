@@ -77,8 +77,8 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'withdraw-never',
     file: 'src/domain/due.ts',
-    find: 'if (pending.staleAt === null || withdrawn ||',
-    replace: 'if (pending.staleAt !== 0 || withdrawn ||',
+    find: 'if (pending.staleAt === null || pending.erasing ||',
+    replace: 'if (pending.staleAt !== 0 || pending.erasing ||',
     seed: 9,
   },
   {
