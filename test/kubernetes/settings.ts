@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/kubernetes/**/*.test.ts'],
     exclude: [],
     globalSetup: ['test/harness/global-setup.ts', 'test/kubernetes/harness/global-setup.ts'],
-    testTimeout: 300_000,
+    testTimeout: 600_000,
     hookTimeout: 600_000,
     // One machine at a time.
     fileParallelism: false,

@@ -137,7 +137,7 @@ export class Cluster {
         if (condition(pod)) return pod;
         throw new Error(JSON.stringify(pod.status));
       },
-      120_000,
+      240_000,
     );
   }
 
