@@ -425,7 +425,9 @@ on_news() {
 # Takes a word of the follower's; what came with it is in `word`.
 heard() {
   [ -e "$fifos/$1" ] || return 1
-  word=$(cat "$fifos/$1")
+  # Without a subshell: bash cannot read one in a trap that interrupts another.
+  word=''
+  read -r word <"$fifos/$1" || :
   rm -f "$fifos/$1"
 }
 
@@ -557,15 +559,19 @@ run() {
   exec 3<&-
   [ -z "$duration_seconds" ] || alarm "$duration_seconds"
 
-  # A trapped signal ends `wait` early: again, until it ends by itself. 127 then means that it had been heard.
-  interrupted=''
+  # A trapped signal ends `wait` early, and looks like a command that died of it (bash may even run the trap later): again,
+  # until it repeats itself or knows no more. 127 then means that it had been heard.
+  interrupted='' same=0
   wait "$cmd"
   exit_code=$?
-  while [ -n "$interrupted" ]; do
+  while [ -n "$interrupted" ] || [ "$exit_code" -gt 128 ]; do
     interrupted=''
     wait "$cmd" 2>/dev/null
     again=$?
-    [ "$again" = 127 ] || exit_code=$again
+    [ "$again" != 127 ] || break
+    if [ "$again" = "$exit_code" ] && ! kill -s 0 "$cmd" 2>/dev/null; then same=$((same + 1)); else same=0; fi
+    exit_code=$again
+    [ "$same" -lt 3 ] || break
   done
   finish
   if [ -n "$expired" ]; then exit 124; fi

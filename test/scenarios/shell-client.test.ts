@@ -239,7 +239,7 @@ test('100 runs, a third failing, a tenth killed with -9 in the middle: nothing i
   expect(await hundred(4)).toEqual({ 0: 60, 3: 30, SIGKILL: 10 });
   await world.untilNothingLeft();
   await nothingOfClientsLeft();
-}, 180_000);
+}, 600_000);
 
 test('the agent is killed with -9 in the middle of them: who has started ends with its own code, and nothing is left', async () => {
   let going = true;
@@ -264,4 +264,4 @@ test('the agent is killed with -9 in the middle of them: who has started ends wi
 
   await untilNothingAnsweredIsLeft(world);
   await nothingOfClientsLeft();
-}, 180_000);
+}, 600_000);
