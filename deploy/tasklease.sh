@@ -344,8 +344,15 @@ read_answer() {
   esac
 }
 
-# Tells the script; ends the follower when nobody is there to be told.
+# Tells the script; ends the follower when nobody is there to be told. One thing after the other, for a second at most:
+# bash may lose a signal that comes while its trap runs.
 tell() {
+  patience=50
+  while [ -e "$fifos/${told:-none}" ] && [ "$patience" -gt 0 ]; do
+    patience=$((patience - 1))
+    sleep 0.02
+  done
+  told=$1
   printf '%s' "$2" 2>/dev/null >"$fifos/$1.new" && mv "$fifos/$1.new" "$fifos/$1" 2>/dev/null || exit 0
   kill -s USR1 "$$" 2>/dev/null || exit 0
 }
@@ -353,7 +360,7 @@ tell() {
 # Reads the agent's lines, over its restarts, until the task is over or lost.
 follow() {
   trap '' INT QUIT TERM HUP
-  ended=''
+  ended='' told=''
   while [ -z "$ended" ]; do
     while read -r line <&3; do
       case $line in
