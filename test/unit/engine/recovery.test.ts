@@ -117,6 +117,17 @@ describe('a task of an earlier agent, everything in order', () => {
   });
 });
 
+/** Vault was away until the credential of TASK ended, and its files were taken away. */
+async function withdrawn() {
+  const house = new House();
+  const first = await house.agent([work({ secrets: SHORT })]);
+  await house.start(first, TASK);
+  house.vault.fault = () => 'unreachable';
+  await house.clock.advance(62_000);
+  expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+  return { house, first };
+}
+
 describe('a task of an earlier agent is ended', () => {
   test.each<[string, (house: House) => unknown, Partial<Profile>, string]>([
     ['its process ended', ({ liveness }) => liveness.kill(42), {}, 'not a running process'],
@@ -197,12 +208,7 @@ describe('a task of an earlier agent is ended', () => {
   });
 
   test('but not where its files had been withdrawn: it gets the next credential', async () => {
-    const house = new House();
-    const first = await house.agent([work({ secrets: SHORT })]);
-    await house.start(first, TASK);
-    house.vault.fault = () => 'unreachable';
-    await house.clock.advance(62_000);
-    expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+    const { house } = await withdrawn();
     house.kill();
     house.vault.fault = () => null;
     const agent = await house.agent([work({ secrets: SHORT })]);
@@ -213,12 +219,7 @@ describe('a task of an earlier agent is ended', () => {
   });
 
   test('where its files had been withdrawn and it was stopped while no journal could be written', async () => {
-    const house = new House();
-    const first = await house.agent([work({ secrets: SHORT })]);
-    await house.start(first, TASK);
-    house.vault.fault = () => 'unreachable';
-    await house.clock.advance(62_000);
-    expect(first.get(taskId(TASK), caller())).toMatchObject({ dir: null });
+    const { house, first } = await withdrawn();
     house.disk.broken = true;
     await first.revokeAll(0);
     house.kill();
@@ -232,11 +233,7 @@ describe('a task of an earlier agent is ended', () => {
   });
 
   test('where the machine was restarted, also when its files had been withdrawn: all that it ran in is gone', async () => {
-    const house = new House();
-    const first = await house.agent([work({ secrets: SHORT })]);
-    await house.start(first, TASK);
-    house.vault.fault = () => 'unreachable';
-    await house.clock.advance(62_000);
+    const { house } = await withdrawn();
     house.kill();
     house.boot = 'boot-2';
     house.clock.jumpWall(-30_000);
