@@ -26,10 +26,10 @@ redials=10    # one a second: how long the agent may be away
 
 usage() {
   cat <<'TEXT'
-Usage: tasklease.sh start --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK]
+Usage: tasklease.sh start --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK] [--assertion-file F]
        tasklease.sh stop  TASK [--wait D]
        tasklease.sh stop  --event type:id [--wait D]
-       tasklease.sh run   --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK] -- CMD...
+       tasklease.sh run   --profile P [--param k=v]... [--duration D] [--event type:id] [--task ID] [--parent TASK] [--assertion-file F] -- CMD...
 
   --socket PATH   the agent's socket (also TASKLEASE_SOCKET; else /run/tasklease/agent.sock)
 
@@ -159,7 +159,7 @@ case ${1-} in
 esac
 shift
 
-profile='' params='' duration='' duration_seconds='' event='' task='' parent='' wait_for=$stop_wait dashes=''
+profile='' params='' duration='' duration_seconds='' event='' task='' parent='' assertion='' wait_for=$stop_wait dashes=''
 while [ $# -gt 0 ]; do
   case $1 in
     --)
@@ -200,6 +200,12 @@ while [ $# -gt 0 ]; do
     start--parent | run--parent)
       check_task "$value"
       parent=$value ;;
+    start--assertion-file | run--assertion-file)
+      # From a file: what stands on a command line is there for everybody to see.
+      assertion=$(tr -d ' \t\r\n' <"$value") || misused "--assertion-file $value cannot be read."
+      case $assertion in
+        '' | *[!A-Za-z0-9._-]*) misused "--assertion-file $value holds no signed JWT." ;;
+      esac ;;
     start--duration | run--duration)
       duration=$value duration_seconds=$(seconds "$value")
       [ -n "$duration_seconds" ] || misused "--duration $value is no duration such as 90s, 10m or 1h30m." ;;
@@ -253,6 +259,7 @@ start_body() {
   [ -z "$duration" ] || printf ',"duration":%s' "$(json "$duration")"
   [ -z "$event" ] || printf ',"event":{"type":%s,"id":%s}' "$(json "${event%%:*}")" "$(json "${event#*:}")"
   [ -z "$parent" ] || printf ',"parent":%s' "$(json "$parent")"
+  [ -z "$assertion" ] || printf ',"assertion":"%s"' "$assertion"
   printf '%s}' "$1"
 }
 

@@ -3,6 +3,7 @@
 
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import { openAssertions } from './adapters/assertion/assertions.ts';
 import {
   privateDirectory,
   privateMemoryDirectory,
@@ -65,6 +66,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const agent: Agent = new Agent(
     {
       clock: systemClock(),
+      assertions: openAssertions(),
       vault,
       files,
       journal,

@@ -68,6 +68,12 @@ const table: readonly (readonly [code: string, detail: RegExp, words: Words])[] 
       '--cgroup takes a living control group of your own as /proc/PID/cgroup shows it after "0::"; tasklease run works from everywhere',
   ],
   ['SIGNAL_INVALID', /^parent\b/, withOption(() => '--parent TASK')],
+  [
+    'SIGNAL_INVALID',
+    /^assertion\b/,
+    () => '--assertion-file takes a file with a signed JWT, and nothing else',
+  ],
+  ['IDENTITY_REJECTED', /asks for an assertion/, () => 'give --assertion-file: a JWT for this one task'],
   ['SIGNAL_INVALID', /^reason\b/, withOption(() => '--reason TEXT')],
   ['SIGNAL_INVALID', /^wait /, () => 'give --wait 30s, or up to --wait 1h'],
 ];

@@ -16,7 +16,8 @@ const ASKS = `  --profile P          the kind of task, as the operator named it 
   --param K=V          a parameter of the profile; repeat for more
   --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
   --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412
-  --parent TASK        make it a child of this task of yours: it never lives longer and is stopped with it`;
+  --parent TASK        make it a child of this task of yours: it never lives longer and is stopped with it
+  --assertion-file F   the JWT that the orchestrator signed for this task, where the profile asks for one`;
 
 export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
 
@@ -56,6 +57,7 @@ with the process or control group it is bound to, or with its parent.
 Example:
   tasklease start --profile report-read --task build-81 --param env=prod --duration 15m
   tasklease start --profile tool-call --parent build-81
+  tasklease start --profile deploy --assertion-file "$RUNNER_TEMP/id-token"
   tasklease start --profile report-read --cgroup /system.slice/ci-81.service
   cat /run/tasklease/tasks/build-81/current/db.env
   tasklease stop build-81

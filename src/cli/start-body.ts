@@ -2,6 +2,7 @@
 // asked for is sent; whether it is allowed is the profile's business, and so is every default.
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readDuration, readEvent, readTaskId } from './args.ts';
 import { UsageError } from './failure.ts';
 import { tryCommand } from './voice.ts';
@@ -14,6 +15,7 @@ export const startOptions = {
   duration: { type: 'string' },
   event: { type: 'string' },
   parent: { type: 'string' },
+  'assertion-file': { type: 'string' },
 } as const;
 
 export interface StartValues {
@@ -24,6 +26,7 @@ export interface StartValues {
   readonly deadline?: string | undefined;
   readonly event?: string | undefined;
   readonly parent?: string | undefined;
+  readonly 'assertion-file'?: string | undefined;
 }
 
 /** The body of `PUT /v1/tasks/{task}`. */
@@ -35,6 +38,7 @@ export interface StartBody {
   readonly event?: { readonly type: string; readonly id: string };
   readonly bind?: Readonly<Record<string, unknown>>;
   readonly parent?: string;
+  readonly assertion?: string;
 }
 
 export interface Start {
@@ -66,8 +70,26 @@ export function readStart(command: string, values: StartValues, now: Date = new 
       ...(values.deadline === undefined ? {} : { deadline: values.deadline }),
       ...(values.event === undefined ? {} : { event: readEvent(values.event) }),
       ...(values.parent === undefined ? {} : { parent: readTaskId(command, values.parent) }),
+      ...(values['assertion-file'] === undefined
+        ? {}
+        : { assertion: readAssertion(values['assertion-file']) }),
     },
   };
+}
+
+/** From a file: what stands on a command line is there for everybody to see. */
+function readAssertion(file: string): string {
+  try {
+    const text = readFileSync(file, 'utf8').trim();
+    if (text !== '') return text;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--assertion-file ${file} cannot be read (${code})`,
+      'give the file that holds the JWT',
+    );
+  }
+  throw new UsageError(`--assertion-file ${file} is empty`, 'give the file that holds the JWT');
 }
 
 function readParams(pairs: readonly string[]): Record<string, string> {

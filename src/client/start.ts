@@ -139,7 +139,7 @@ const refusesPid = (error: unknown): boolean =>
   /\bpid\b/i.test(`${error.detail} ${error.hint}`);
 
 /** Only what the caller asked for is sent. */
-function bodyOf({ profile, params, event, duration, deadline, parent }: StartOptions): Body {
+function bodyOf({ profile, params, event, duration, deadline, parent, assertion }: StartOptions): Body {
   const asked = {
     profile,
     params,
@@ -147,6 +147,7 @@ function bodyOf({ profile, params, event, duration, deadline, parent }: StartOpt
     duration,
     deadline: deadline instanceof Date ? deadline.toISOString() : deadline,
     parent,
+    assertion,
   };
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }

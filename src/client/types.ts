@@ -13,6 +13,8 @@ export interface StartOptions {
   readonly deadline?: Date | string | undefined;
   /** The task of the same caller that this one is a child of. */
   readonly parent?: string | undefined;
+  /** The JWT that an orchestrator signed for this one task, where the profile asks for one. Good for one start. */
+  readonly assertion?: string | undefined;
   /** The task's id; by default one that nobody else has. */
   readonly task?: string | undefined;
   /**

@@ -1,6 +1,7 @@
 // Owns what the kernel shows of a calling process, and the conditions on it (`allow.where`). Invariant: what could not
 // be seen fulfils no condition.
 
+import { fitsAny } from './pattern.ts';
 import { Problem } from './problem.ts';
 import type { Profile } from './profile.ts';
 
@@ -46,18 +47,6 @@ export function checkWhere(profile: Profile, evidence: Evidence | null, samePidN
     });
   }
 }
-
-const fitsAny = (value: string, patterns: readonly string[]): boolean =>
-  patterns.some((pattern) => expression(pattern).test(value));
-
-/** The whole path, and nothing around it. */
-const expression = (pattern: string): RegExp =>
-  new RegExp(
-    `^${pattern.replace(/\*\*|\*|[\\^$.|?+()[\]{}/-]/g, (part) =>
-      part === '**' ? '.*' : part === '*' ? '[^/]*' : `\\${part}`,
-    )}$`,
-    's',
-  );
 
 /** Names of files and cgroups may hold anything. */
 const printable = (text: string): string => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').slice(0, 200);

@@ -2,6 +2,7 @@
 // what depends on it happens, and the facts of a grant, folded, are the grant (see grant-fold.ts).
 // Times inside facts are RFC 3339, because people and other programs read them.
 
+import type { Asserted } from './assertion.ts';
 import type { Evidence } from './evidence.ts';
 import type { GrantId, ProfileName, TaskId } from './ids.ts';
 import type { Proof } from './lease.ts';
@@ -59,6 +60,8 @@ export type Fact =
       readonly admin: boolean;
       /** What was seen of the calling process; null where there was none to see. */
       readonly evidence: Evidence | null;
+      /** Null when the profile asks for no assertion. */
+      readonly asserted: Asserted | null;
       /** What tells the bound process or cgroup from a later one of the same name; null when none is bound. */
       readonly bound: string | null;
       readonly parent: TaskId | null;

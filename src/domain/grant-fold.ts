@@ -26,6 +26,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       admin: fact.admin,
       // Journals of earlier agents do not say: then no condition on it holds.
       evidence: fact.evidence ?? null,
+      asserted: fact.asserted ?? null,
       bound: fact.bound,
       parent: fact.parent,
       digest: fact.digest,

@@ -2,6 +2,7 @@
 // accessor), the leases under it and the files published from them. Invariant: the durable part changes
 // only by folding facts; `pending` is what this process is doing about it and dies with the process.
 
+import type { Asserted } from './assertion.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './fact.ts';
 import type { GrantId, ProfileName, TaskId } from './ids.ts';
@@ -98,6 +99,7 @@ export interface Grant {
   readonly owner: Owner;
   readonly groups: readonly number[];
   readonly evidence: Evidence | null;
+  readonly asserted: Asserted | null;
   readonly admin: boolean;
   readonly bound: string | null;
   readonly parent: TaskId | null;

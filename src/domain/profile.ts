@@ -1,6 +1,7 @@
 // Owns what a kind of task may have: the profile as the engine uses it, after schema/profile-file has
 // proved every field. Invariant: immutable; a reload replaces whole profiles.
 
+import type { AssertionRule } from './assertion.ts';
 import type { Where } from './evidence.ts';
 import type { ProfileName } from './ids.ts';
 import type { Window } from './window.ts';
@@ -9,6 +10,8 @@ export interface ParamRule {
   readonly enum?: readonly string[];
   /** Anchored at both ends. */
   readonly pattern?: string;
+  /** The value is not the caller's to choose: it is what the pattern captures of this claim of the assertion. */
+  readonly claim?: string;
   readonly optional: boolean;
 }
 
@@ -44,6 +47,7 @@ export interface Profile {
     readonly gids: readonly number[];
     readonly where?: Where;
     readonly window?: Window;
+    readonly assertion?: AssertionRule;
   };
   readonly event: { readonly required: boolean; readonly types: readonly string[] };
   readonly params: Readonly<Record<string, ParamRule>>;

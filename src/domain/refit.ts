@@ -1,6 +1,7 @@
 // Owns what a changed profile means for a task that lives. Invariant: a task never has more than its profile
 // gives it now, but for the time until it is rotated or stopped; its end only ever moves nearer.
 
+import { assertedUntil, recheck } from './assertion.ts';
 import type { Grant } from './grant.ts';
 import type { Instant, Moment } from './instant.ts';
 import type { Profile } from './profile.ts';
@@ -9,11 +10,16 @@ import { openUntil } from './window.ts';
 
 /** What the task would get by now. @throws Problem when it would be refused */
 export function refit(grant: Grant, profile: Profile, now: Moment): { plan: Plan; latestDeadline: Instant } {
-  const { task, owner, groups, admin, evidence, params, event, bind } = grant;
+  const { task, owner, groups, admin, evidence, event, bind, asserted } = grant;
   const caller = { ...owner, groups, admin, pid: evidence?.pid ?? 0 };
   authorise(profile, caller, evidence);
+  recheck(profile.name, profile.allow.assertion, asserted);
+  // What the assertion says is asked again, and not what it once gave.
+  const chosen = Object.entries(grant.params).filter(([name]) => profile.params[name]?.claim === undefined);
+  const params = Object.fromEntries(chosen);
   const asked = { params, ...(event === null ? {} : { event }), ...(bind === null ? {} : { bind }) };
-  const { plan } = fit(task, profile, asked, caller);
+  const { plan } = fit(task, profile, asked, caller, asserted);
   const latest = grant.acceptedAt + profile.ttl.maxMs + profile.ttl.graceMs;
-  return { plan, latestDeadline: Math.min(grant.latestDeadline, latest, openUntil(profile, now)) };
+  const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
+  return { plan, latestDeadline: Math.min(grant.latestDeadline, latest, end) };
 }

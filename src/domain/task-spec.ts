@@ -3,6 +3,7 @@
 // subset of its profile; anything that the profile does not allow is refused here, before Vault.
 
 import { type Ask, askOf } from './ask.ts';
+import { type Asserted, assertedUntil } from './assertion.ts';
 import { formatDuration } from './duration.ts';
 import { checkWhere, type Evidence } from './evidence.ts';
 import type { ProfileName, TaskId } from './ids.ts';
@@ -11,6 +12,7 @@ import { instantOf } from './instant.ts';
 import { checkParams } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
+import type { Secret } from './secret.ts';
 import { openUntil } from './window.ts';
 
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
@@ -58,6 +60,8 @@ export interface StartSignal {
   readonly bind?: Bind;
   /** The living task that this one is a child of. */
   readonly parent?: TaskId;
+  /** The JWT that the orchestrator signed for this one task. */
+  readonly assertion?: Secret;
 }
 
 /**
@@ -114,6 +118,7 @@ export function authorise(profile: Profile, caller: Caller, evidence: Evidence |
 
 /**
  * Settles a start: parameters, TTL arithmetic, Vault requests.
+ * @param asserted what the task's assertion says; null without one
  * @throws Problem SIGNAL_INVALID that names the culprit, PROFILE_DENIED outside the profile's window.
  */
 export function settle(
@@ -122,13 +127,14 @@ export function settle(
   signal: StartSignal,
   caller: Caller,
   now: Moment,
+  asserted: Asserted | null = null,
 ): Settled {
   const expiresAt = now.at + askedDuration(profile, signal, now);
   const deadline = expiresAt + profile.ttl.graceMs;
-  const end = openUntil(profile, now);
+  const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
   const latest = profile.ttl.extend ? now.at + profile.ttl.maxMs + profile.ttl.graceMs : deadline;
   return {
-    ...fit(task, profile, signal, caller),
+    ...fit(task, profile, signal, caller, asserted),
     expiresAt: Math.min(expiresAt, end),
     deadline: Math.min(deadline, end),
     latestDeadline: Math.min(latest, end),
@@ -147,8 +153,9 @@ export function fit(
   profile: Profile,
   signal: Asked,
   caller: Pick<Caller, 'uid' | 'gid'>,
+  asserted: Asserted | null = null,
 ): { plan: Plan; params: Readonly<Record<string, string>> } {
-  const params = checkParams(profile, signal.params);
+  const params = checkParams(profile, signal.params, asserted);
   checkEvent(profile, signal.event);
   if (profile.bind === 'required' && signal.bind === undefined) {
     throw new Problem('SIGNAL_INVALID', `profile ${profile.name} needs a bind`, {

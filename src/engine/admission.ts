@@ -1,6 +1,7 @@
 // Owns the way from a start signal to a living grant: idempotence, spent ids, limits, profile, parent, binding.
 // Invariant: nothing is leased for a start that is refused here, and nothing is left of it.
 
+import { type Asserted, checkAssertion, rejected } from '../domain/assertion.ts';
 import { asChild } from '../domain/child.ts';
 import { open } from '../domain/decide.ts';
 import type { Evidence } from '../domain/evidence.ts';
@@ -17,6 +18,7 @@ import {
   type StartSignal,
   settle,
 } from '../domain/task-spec.ts';
+import type { AssertionUse } from '../ports/journal.ts';
 import type { Bindings } from './bindings.ts';
 import type { GrantActor } from './grant-actor.ts';
 import { type GrantBook, owns } from './grant-book.ts';
@@ -43,6 +45,8 @@ export interface AdmissionOptions {
 
 export class Admission {
   readonly #options: AdmissionOptions;
+  /** Assertions of starts that are not on record yet. */
+  readonly #presented = new Map<string, AssertionUse>();
   draining = false;
 
   constructor(options: AdmissionOptions) {
@@ -62,17 +66,57 @@ export class Admission {
     caller: Caller,
     again = false,
   ): Promise<Started> {
-    const { book, ports } = this.#options;
+    const { book, ports, profiles } = this.#options;
     const living = book.get(task);
     if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
     if (this.draining) throw drainingProblem();
     if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
     const pinned = caller.pin?.() ?? null;
     try {
-      return await this.#admit(task, signal, digest, caller, pinned);
+      const profile = profiles.get(signal.profile);
+      authorise(profile, caller, pinned?.evidence ?? null);
+      const asserted = this.#needsAssertion(profile, signal) ? await this.#asserted(profile, signal) : null;
+      // Meanwhile the same start may have been made by another call, or the profile may have been changed.
+      const changed =
+        asserted !== null && (book.get(task) !== undefined || profiles.get(signal.profile) !== profile);
+      if (changed) return await this.start(task, signal, digest, caller, again);
+      return await this.#admit(task, signal, digest, caller, profile, pinned, asserted);
     } finally {
       pinned?.close();
     }
+  }
+
+  #needsAssertion(profile: Profile, { assertion }: StartSignal): boolean {
+    if (profile.allow.assertion !== undefined) return true;
+    if (assertion === undefined) return false;
+    throw new Problem('SIGNAL_INVALID', `profile ${profile.name} takes no assertion`, {
+      hint: `leave it out, or describe it under allow.assertion in ${profile.name}.yaml`,
+    });
+  }
+
+  async #asserted(profile: Profile, { assertion }: StartSignal): Promise<Asserted> {
+    const { ports } = this.#options;
+    const rule = profile.allow.assertion!;
+    if (assertion === undefined) {
+      throw new Problem('IDENTITY_REJECTED', `profile ${profile.name} asks for an assertion`, {
+        hint: `add "assertion": a JWT of ${rule.issuer} for this one task`,
+      });
+    }
+    const signed = await ports.assertions.verify(rule, assertion);
+    const named = Object.values(profile.params).flatMap(({ claim }) => claim ?? []);
+    return checkAssertion(profile.name, rule, signed, named, ports.clock.now());
+  }
+
+  /** @throws Problem IDENTITY_REJECTED when it was presented for something else before */
+  #mustBeUnused({ use, issuer, subject }: Asserted, task: TaskId, digest: string): void {
+    const { journal, telemetry } = this.#options.ports;
+    const before = this.#presented.get(use) ?? journal.assertionUse(use);
+    if (before === null || (before.task === task && before.digest === digest)) return;
+    telemetry.log('warn', 'security event: an assertion was presented again', { task, issuer, subject });
+    throw rejected(
+      'it has been presented before, for another task or with another body',
+      'get a new one: an assertion is good for one task id and body, which may be repeated until granted',
+    );
   }
 
   async #admit(
@@ -80,21 +124,24 @@ export class Admission {
     signal: StartSignal,
     digest: string,
     caller: Caller,
+    profile: Profile,
     pinned: PinnedCaller | null,
+    asserted: Asserted | null,
   ): Promise<Started> {
-    const { book, ports, profiles, limits, answerWithinMs } = this.#options;
-    const profile = profiles.get(signal.profile);
+    const { book, ports, limits, answerWithinMs } = this.#options;
     const evidence = pinned?.evidence ?? null;
-    authorise(profile, caller, evidence);
     const now = ports.clock.now();
-    const settled = this.#underParent(signal, profile, caller, settle(task, profile, signal, caller, now));
+    const alone = settle(task, profile, signal, caller, now, asserted);
+    const settled = this.#underParent(signal, profile, caller, alone);
+    if (asserted !== null) this.#mustBeUnused(asserted, task, digest);
     limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
     const id = grantId(task, ports.journal.lives(task) + 1);
     const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
-    const accepted = acceptedFact(task, signal, digest, caller, evidence, settled, bound, now);
+    const accepted = acceptedFact(task, signal, digest, caller, evidence, asserted, settled, bound, now);
     const decision = open(id, accepted, answerWithinMs, now);
     const actor = book.add(decision.next);
     actor.luggage.caller = pinned;
+    if (asserted !== null) this.#presented.set(asserted.use, { task, digest });
     try {
       await actor.begin(decision, now);
     } catch (error) {
@@ -102,6 +149,8 @@ export class Admission {
       actor.fail(Problem.of(error));
       book.remove(actor);
       throw error;
+    } finally {
+      if (asserted !== null) this.#presented.delete(asserted.use);
     }
     // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
     book.endOrphan(actor);
@@ -155,6 +204,7 @@ const acceptedFact = (
   digest: string,
   caller: Caller,
   evidence: Evidence | null,
+  asserted: Asserted | null,
   settled: Settled,
   bound: string | null,
   now: Moment,
@@ -170,6 +220,7 @@ const acceptedFact = (
     groups: caller.groups,
     admin: caller.admin,
     evidence,
+    asserted,
     bound,
     parent: signal.parent ?? null,
     digest,

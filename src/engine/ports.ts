@@ -1,5 +1,6 @@
 // The outside world of the engine as one typed object.
 
+import type { Assertions } from '../ports/assertions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
 import type { Journal } from '../ports/journal.ts';
@@ -10,6 +11,7 @@ import type { Vault } from '../ports/vault.ts';
 
 export interface Ports {
   readonly clock: Clock;
+  readonly assertions: Assertions;
   readonly vault: Vault;
   readonly files: Files;
   readonly journal: Journal;

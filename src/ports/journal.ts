@@ -16,6 +16,13 @@ export interface Tombstone {
   readonly spent: boolean;
 }
 
+/** What an assertion was presented for first: it is good for that alone. */
+export interface AssertionUse {
+  readonly task: TaskId;
+  /** Of the start body. */
+  readonly digest: string;
+}
+
 export interface Journal {
   /**
    * Why the journal cannot be relied on, with what to do; null when it can. Then append, tombstone and lives
@@ -35,9 +42,14 @@ export interface Journal {
   ofThisBoot(grant: GrantId): boolean;
   /** The newest closed grant of a task id. */
   tombstone(task: TaskId): Tombstone | null;
+  /** What this assertion (Asserted.use) was accepted for; null when it was not, or has expired long ago. */
+  assertionUse(use: string): AssertionUse | null;
   /** The number of the newest life of this task id, 0 for none: the next grant takes the next. */
   lives(task: TaskId): number;
-  /** Forgets tombstones of grants closed before this wall-clock time (milliseconds since 1970). */
+  /**
+   * Forgets tombstones of grants closed before this wall-clock time (milliseconds since 1970), and assertions that
+   * had expired by then; a grant is kept for as long as its assertion.
+   */
   forget(beforeWallMs: number): void;
   /** How many grants were accepted since this wall-clock time: a restart must not forget how busy it was. */
   startsSince(wallMs: number): number;

@@ -90,6 +90,10 @@ const ownTaskShape = startBody
   .refine((task) => task.bind === undefined || !('connection' in task.bind), {
     path: ['bind'],
     message: 'has no connection to bind: leave it out, or bind a pid or a cgroup',
+  })
+  .refine((task) => task.assertion === undefined, {
+    path: ['assertion'],
+    message: 'is good for one start and does not belong into a file: start this task over the socket',
   });
 
 /** A start body with an id. Checked here, kept as it was written: it goes the way of every other start. */

@@ -7,6 +7,7 @@ import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
 import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
 import { hasStrayBraces, slots } from '../domain/template.ts';
+import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
 import { profileNameSchema } from './signal.ts';
@@ -35,7 +36,7 @@ const paramRule = z
     enum: z.array(z.string().refine(isSegment, 'must be one path segment')).min(1).optional(),
     pattern: pattern.optional(),
     optional: z.boolean().default(false),
-    claim: later('params from claims'),
+    claim: claimName.optional(),
   })
   .refine((rule) => rule.enum !== undefined || rule.pattern !== undefined, 'needs an enum or a pattern');
 
@@ -127,7 +128,7 @@ const profileShape = z.strictObject({
       gids: z.array(unixId).default([]),
       where: where.optional(),
       when: when.optional(),
-      assertion: later('task assertions'),
+      assertion: assertionRule.optional(),
     })
     .prefault({}),
   event: z
@@ -177,6 +178,13 @@ export const profileFile = profileShape.superRefine((profile, context) => {
   if (profile.mode !== undefined && (profile.mode & 0o007) !== 0 && !profile.unsafe) {
     complain(['mode'], 'is readable by everybody: say unsafe: true if that is meant');
   }
+  for (const [param, { claim }] of Object.entries(profile.params)) {
+    if (claim === undefined || profile.allow.assertion !== undefined) continue;
+    complain(
+      ['params', param, 'claim'],
+      'needs an assertion to take it from: describe it under allow.assertion',
+    );
+  }
   const seen = new Set<string>();
   for (const [secret, rule] of Object.entries(profile.secrets)) {
     const used = [
@@ -214,6 +222,7 @@ export function toProfile(file: z.infer<typeof profileFile>): Profile {
       ...defined({
         where: file.allow.where && defined(file.allow.where),
         window: file.allow.when?.window,
+        assertion: file.allow.assertion && toAssertionRule(file.allow.assertion),
       }),
     },
     event: file.event,

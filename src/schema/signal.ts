@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { isProfileName, isTaskId, TASK_ID_RULE } from '../domain/ids.ts';
-import { absolutePath, duration, later } from './scalars.ts';
+import { absolutePath, duration } from './scalars.ts';
 
 const text = (max: number) =>
   z
@@ -41,6 +41,15 @@ const onlyKey = (value: unknown): string | null => {
 
 export const businessEvent = z.strictObject({ type: text(64), id: text(256) });
 
+const COMPACT = 'must be a signed JWT: three parts of base64url with dots between them';
+
+/** A JWS in compact serialization (RFC 7515 §3.1). */
+const assertion = z
+  .string({ error: COMPACT })
+  .max(32_768, 'must not be longer than 32768 characters')
+  .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/, COMPACT)
+  .describe('the JWT that the orchestrator signed for this one task');
+
 export const startBody = z
   .strictObject({
     profile: profileNameSchema,
@@ -51,7 +60,7 @@ export const startBody = z
       .optional(),
     event: businessEvent.optional(),
     bind: bind.optional(),
-    assertion: later('task assertions'),
+    assertion: assertion.optional(),
     parent: taskIdSchema.optional().describe('the task of the same caller that this one is a child of'),
   })
   .refine((body) => body.duration === undefined || body.deadline === undefined, {

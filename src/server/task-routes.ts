@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type { ZodError, ZodType } from 'zod';
 import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
+import { Secret } from '../domain/secret.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
 import type { Agent } from '../engine/agent.ts';
 import type { Stopped } from '../engine/stops.ts';
@@ -16,9 +17,9 @@ import {
   type StartBody,
   startBody,
 } from '../schema/signal.ts';
+import { canonical, parseStrict } from '../schema/strict-json.ts';
 import { answer, type Exchange, readBody, waitMs } from './exchange.ts';
 import { Holding } from './holding.ts';
-import { canonical, parseStrict } from './strict-json.ts';
 
 /** @throws Problem SIGNAL_INVALID */
 export function taskIdOf(text: string): TaskId {
@@ -31,6 +32,7 @@ export function taskIdOf(text: string): TaskId {
 export async function start(agent: Agent, exchange: Exchange): Promise<void> {
   const task = taskIdOf(exchange.segments[1]!);
   const { signal, digest } = startSignal(parseStrict(await readBody(exchange.request)));
+  using _assertion = signal.assertion;
   const { response, caller } = exchange;
   if (signal.bind === undefined || !('connection' in signal.bind)) {
     const { view, fresh } = await agent.start(task, signal, digest, caller);
@@ -56,7 +58,7 @@ export async function abandon(agent: Agent, exchange: Exchange): Promise<void> {
 
 /** @throws Problem SIGNAL_INVALID that names the culprit */
 async function bodyOf<T>({ request }: Exchange, shape: ZodType<T>, example: string): Promise<T> {
-  const parsed = shape.safeParse(parseStrict(await readBody(request), example));
+  const parsed = shape.safeParse(parseStrict(await readBody(request), { example }));
   if (parsed.success) return parsed.data;
   throw invalidBody(parsed.error, `send a body like ${example}`);
 }
@@ -88,6 +90,7 @@ function toSignal(body: StartBody): StartSignal {
     ...(body.event === undefined ? {} : { event: body.event }),
     ...(body.bind === undefined ? {} : { bind: body.bind }),
     ...(body.parent === undefined ? {} : { parent: body.parent }),
+    ...(body.assertion === undefined ? {} : { assertion: new Secret(Buffer.from(body.assertion)) }),
   };
 }
 

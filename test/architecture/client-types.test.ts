@@ -21,11 +21,8 @@ test('codes, receipts, tasks, facts and starts are the agent’s', () => {
     true satisfies Same<Receipt['outcome'], agent.Outcome>,
     true satisfies Same<keyof TaskStatus, keyof TaskView>,
     true satisfies Same<TaskStatus['leases'], TaskView['leases']>,
-    // Beside the body: the id is in the path, the signal is the caller's own; assertions are not there yet.
-    true satisfies Same<
-      Exclude<keyof StartOptions, 'task' | 'signal'>,
-      Exclude<keyof StartBody, 'assertion'>
-    >,
+    // Beside the body: the id is in the path, the signal is the caller's own.
+    true satisfies Same<Exclude<keyof StartOptions, 'task' | 'signal'>, keyof StartBody>,
   ];
   const assignable: readonly [(view: TaskView) => TaskStatus, (fact: PublicFact) => Omit<TaskEvent, 'seq'>] =
     [(view) => view, (fact) => fact];

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openJournal } from '../../src/adapters/journal/sqlite-journal.ts';
+import type { Asserted } from '../../src/domain/assertion.ts';
 import type { Entry, Fact, Receipt } from '../../src/domain/fact.ts';
 import { type GrantId, grantId, type TaskId } from '../../src/domain/ids.ts';
 import type { Moment } from '../../src/domain/instant.ts';
@@ -78,7 +79,59 @@ const close = (task: TaskId, n = 1, ms = 1000): Entry =>
 const types = (journal: Journal, now: Moment = at(0)) =>
   new Map([...journal.openGrants(now)].map(([id, entries]) => [id, entries.map(({ fact }) => fact.type)]));
 
+const asserted = (use: string, expiresMs: number): Asserted => ({
+  issuer: 'https://ci.example',
+  subject: 'job',
+  use,
+  expires_at: time(expiresMs),
+  claims: { repository: 'acme/shop' },
+});
+const acceptWith = (
+  task: TaskId,
+  use: string,
+  { n = 1, expiresMs = 60_000, digest = 'digest-1' } = {},
+): Entry => entry(grantId(task, n), { ...ACCEPTED, task, digest, asserted: asserted(use, expiresMs) });
+
 describe.each(subjects)('journal, %s', (_name, open) => {
+  test('what an assertion was accepted for is remembered, across a restart and a reboot', async () => {
+    const { journal, reopen } = open();
+    await journal.append([accept(B), acceptWith(A, 'ci/1')]);
+    for (const each of [journal, reopen(), reopen('boot-2')]) {
+      expect(each.assertionUse('ci/1')).toMatchObject({ task: A, digest: 'digest-1' });
+      expect(each.assertionUse('ci/2')).toBeNull();
+    }
+  });
+
+  test('an assertion that comes with the same start again is that of the newer grant', async () => {
+    const { journal, reopen } = open();
+    await journal.append([acceptWith(A, 'ci/1'), close(A)]);
+    await journal.append([acceptWith(A, 'ci/1', { n: 2 }), published(A, 2), close(A, 2)]);
+    expect(reopen().assertionUse('ci/1')).toMatchObject({ task: A });
+  });
+
+  test('an append that failed has used no assertion', async () => {
+    const { journal } = open();
+    await journal.append([accept(A)]);
+    await expect(journal.append([acceptWith(B, 'ci/1'), accept(A)])).rejects.toMatchObject({
+      code: 'JOURNAL_UNWRITABLE',
+    });
+    expect(journal.assertionUse('ci/1')).toBeNull();
+  });
+
+  test('a task id is remembered for as long as its assertion could be presented', async () => {
+    const { journal, reopen } = open();
+    await journal.append([acceptWith(A, 'ci/1', { expiresMs: 9_000_000 }), published(A), close(A)]);
+    await journal.append([accept(B), published(B), close(B)]);
+    journal.forget(at(5_000_000).wallMs);
+    const next = reopen();
+    expect(next.tombstone(B)).toBeNull();
+    expect(next.tombstone(A)).toMatchObject({ spent: true });
+    expect(next.assertionUse('ci/1')).toMatchObject({ task: A });
+    next.forget(at(9_000_001).wallMs);
+    expect(next.tombstone(A)).toBeNull();
+    expect(next.assertionUse('ci/1')).toBeNull();
+  });
+
   test('empty at first', () => {
     const { journal } = open();
     expect(types(journal).size).toBe(0);

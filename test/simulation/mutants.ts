@@ -60,6 +60,20 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     seed: 18,
   },
   {
+    name: 'forget-the-assertion',
+    file: 'src/engine/admission.ts',
+    find: 'if (asserted !== null) this.#mustBeUnused(asserted, task, digest);',
+    replace: '',
+    seed: 1,
+  },
+  {
+    name: 'remember-the-assertion-in-memory-only',
+    file: 'src/engine/admission.ts',
+    find: 'this.#presented.get(use) ?? journal.assertionUse(use)',
+    replace: 'this.#presented.get(use) ?? null',
+    seed: 1,
+  },
+  {
     name: 'start-while-draining',
     file: 'src/engine/admission.ts',
     find: 'if (this.draining) throw drainingProblem();',

@@ -41,6 +41,7 @@ export function damagedJournal(path: string, bootId: string, damaged: Problem): 
     },
     ofThisBoot: () => false,
     tombstone: refuse,
+    assertionUse: refuse,
     lives: refuse,
     forget() {},
     startsSince: () => 0,

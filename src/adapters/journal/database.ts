@@ -31,6 +31,11 @@ const MIGRATIONS = [
   // The end of a session on the boot clock.
   `ALTER TABLE sessions ADD COLUMN boot TEXT;
   ALTER TABLE sessions ADD COLUMN ends_at INTEGER;`,
+  // What each task assertion was accepted for.
+  `CREATE TABLE assertion_uses (
+    use TEXT PRIMARY KEY, task TEXT NOT NULL, digest TEXT NOT NULL, grant_id TEXT NOT NULL,
+    until_wall_ms INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
+  CREATE INDEX uses_by_grant ON assertion_uses (grant_id);`,
 ];
 const VERSION = MIGRATIONS.length;
 
@@ -132,6 +137,7 @@ function checkContent(path: string): void {
     if (ours === undefined) throw new Error('it is a database of something else');
     checkStructure(db);
     if (version > 0) checkSums(db);
+    if (version > 2) checkUses(db);
   } finally {
     db.close();
   }
@@ -161,6 +167,15 @@ function checkSums(db: DatabaseSync): void {
   for (const row of openRows(db)) {
     if (!isWhole(row)) throw new Error(`an entry of ${row.grant_id} was changed`);
   }
+}
+
+const USE_SUM = 'checksum(use, task, digest, grant_id, until_wall_ms)';
+
+function checkUses(db: DatabaseSync): void {
+  const [first] = Object.values(db.prepare("PRAGMA integrity_check('assertion_uses')").get() ?? {});
+  if (first !== 'ok') throw new Error(String(first));
+  const changed = db.prepare(`SELECT task FROM assertion_uses WHERE sum <> ${USE_SUM} LIMIT 1`).get();
+  if (changed !== undefined) throw new Error(`the record of the assertion of ${changed.task} was changed`);
 }
 
 /** Entries of open grants, grant by grant in the order of their acceptance, each in its own order. */

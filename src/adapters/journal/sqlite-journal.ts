@@ -5,7 +5,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import type { Entry } from '../../domain/fact.ts';
-import type { GrantId } from '../../domain/ids.ts';
+import type { GrantId, TaskId } from '../../domain/ids.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { Journal, Tombstone } from '../../ports/journal.ts';
 import { Compaction } from './compaction.ts';
@@ -77,6 +77,11 @@ function journalOn(
   );
   const selectSession = db.prepare('SELECT ends_at_wall_ms, boot, ends_at FROM sessions WHERE accessor = ?');
 
+  const noteUse = db.prepare(
+    'INSERT OR REPLACE INTO assertion_uses (use, task, digest, grant_id, until_wall_ms, sum) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const selectUse = db.prepare('SELECT task, digest FROM assertion_uses WHERE use = ?');
+
   const compaction = new Compaction();
   const inTransaction = transactions(db);
   let damaged: Problem | null = null;
@@ -108,6 +113,10 @@ function journalOn(
       const owner = JSON.stringify(fact.owner);
       const sum = checksum(grant, fact.task, 1, 0, owner, fact.digest, null, null, wallMs);
       accept.run(grant, fact.task, owner, fact.digest, wallMs, sum);
+      if (fact.asserted == null) return;
+      const { use, expires_at: expires } = fact.asserted;
+      const record = [use, fact.task, fact.digest, grant, Date.parse(expires)] as const;
+      noteUse.run(...record, checksum(...record));
     } else if (fact.type === 'delivery.published') spend.run(grant);
     else if (fact.type === 'grant.closed') close.run(JSON.stringify(fact.receipt), wallMs, grant);
   }
@@ -196,13 +205,20 @@ function journalOn(
           spent: row.spent === 1,
         } satisfies Tombstone;
       }),
+    assertionUse: (use) =>
+      attempt(() => {
+        const row = selectUse.get(use);
+        return row === undefined ? null : { task: row.task as TaskId, digest: row.digest as string };
+      }),
     lives: (task) => attempt(() => countLives.get(task)!.n as number),
     forget(beforeWallMs) {
-      const old = 'SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?';
+      const old = `SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?
+        AND grant_id NOT IN (SELECT grant_id FROM assertion_uses)`;
       attempt(() =>
         transaction(db, () => {
+          db.prepare('DELETE FROM assertion_uses WHERE until_wall_ms < ?').run(beforeWallMs);
           db.prepare(`DELETE FROM entries WHERE grant_id IN (${old})`).run(beforeWallMs);
-          db.prepare('DELETE FROM grants WHERE open = 0 AND closed_wall_ms < ?').run(beforeWallMs);
+          db.prepare(`DELETE FROM grants WHERE grant_id IN (${old})`).run(beforeWallMs);
           db.prepare('DELETE FROM sessions WHERE ends_at_wall_ms < ?').run(beforeWallMs);
         }),
       );

@@ -8,15 +8,21 @@ import type { World } from './world.ts';
 
 /** PostgreSQL logins are valid a little longer than their leases, and Vault counts whole seconds. */
 const NATURAL_MS = 8000;
+/** Clocks of issuer and agent may differ by this much. */
+const SKEW_MS = 30_000;
 /** A task ends with its last lease when that ends this close to its deadline. */
 const LAST_MS = 2100;
 
-export function judgeFacts(world: World, { grant: id, fact, at: decidedAt }: Entry): void {
+export function judgeFacts(world: World, { grant: id, fact, at: decidedAt, wallMs: decidedWallMs }: Entry): void {
   const grant = world.ledger.grants.get(id);
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
   switch (fact.type) {
     case 'grant.accepted':
       if (world.life?.drained === true) world.blame(`${grant.task} is accepted although the agent drains`);
+      if (world.issuer.signsFor(grant.profile) && grant.use === null)
+        world.blame(`${grant.task} is accepted without an assertion`);
+      if (fact.asserted !== null && Date.parse(fact.asserted.expires_at) + SKEW_MS < decidedWallMs)
+        world.blame(`${grant.task} is accepted with an assertion that has expired`);
       return judgeChild(world, grant, decidedAt + world.bootOffset);
     case 'leases.known':
       return judgeProofs(world, grant, fact.n, fact.gone);
@@ -31,6 +37,8 @@ export function judgeFacts(world: World, { grant: id, fact, at: decidedAt }: Ent
     case 'delivery.published':
       if ((world.ledger.granted.get(grant.task)?.size ?? 0) > 1)
         world.blame(`${grant.task} is granted twice`);
+      if (grant.use !== null && world.ledger.grantedFor.get(grant.use) !== grant.task)
+        world.blame(`the assertion of ${grant.task} was granted for another task`);
       if (grant.stoppingAt !== null) world.blame(`${grant.task} becomes active after its stop is on record`);
       return judgeOrphan(world, grant);
     case 'deadline.moved':

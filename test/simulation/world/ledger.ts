@@ -31,6 +31,8 @@ export interface LedgerGrant {
   readonly acceptedAt: number;
   readonly bind: { readonly pid?: number; readonly connection?: true } | null;
   readonly parent: string | null;
+  /** The assertion that it was accepted for. */
+  readonly use: string | null;
   overlapMs: number;
   deadline: number;
   latestDeadline: number;
@@ -64,6 +66,8 @@ export class Ledger {
   readonly byTask = new Map<string, LedgerGrant>();
   /** How often an id became active. */
   readonly granted = new Map<string, Set<string>>();
+  /** The task that each assertion was granted for. */
+  readonly grantedFor = new Map<string, string>();
 
   /**
    * @param now world time
@@ -109,6 +113,7 @@ export class Ledger {
         grant.withdrawn = false;
         const lives = this.granted.get(grant.task) ?? new Set();
         this.granted.set(grant.task, lives.add(grant.id));
+        if (grant.use !== null && !this.grantedFor.has(grant.use)) this.grantedFor.set(grant.use, grant.task);
         return;
       }
       case 'generation.retiring':
@@ -173,6 +178,7 @@ export class Ledger {
       acceptedAt: now,
       bind: fact.bind as LedgerGrant['bind'],
       parent: (fact.parent as string | null | undefined) ?? null,
+      use: (fact.asserted as { use: string } | null)?.use ?? null,
       overlapMs: plan.overlapMs ?? 0,
       deadline,
       latestDeadline: fact.latest_deadline === undefined ? deadline : time(fact.latest_deadline),

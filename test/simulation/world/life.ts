@@ -12,6 +12,7 @@ import type { Publication } from '../../../src/ports/files.ts';
 import type { Liveness } from '../../../src/ports/liveness.ts';
 import type { Telemetry } from '../../../src/ports/telemetry.ts';
 import type { SessionToken, TaskToken } from '../../../src/ports/vault.ts';
+import { SimAssertions } from './sim-assertions.ts';
 import { SimJournal } from './sim-journal.ts';
 import { Killed, SimProcess } from './sim-process.ts';
 import type { SimVault } from './sim-vault.ts';
@@ -198,6 +199,7 @@ export class Life {
         },
         delay: slow,
       }),
+      assertions: process.guard(new SimAssertions(), { immediate: [] }),
       liveness: process.guard(this.#liveness(), { immediate: ['watch'] }),
       sessionStore: process.guard(world.sessionStore, {
         immediate: ['load', 'save'],

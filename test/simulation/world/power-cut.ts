@@ -54,6 +54,7 @@ function shortened(disk: SimDisk, kept: number): SimDisk {
   next.lives = disk.lives
     .filter(({ grant }) => grants.has(grant))
     .map((life) => ({ ...life, spent: spent.has(life.grant) }));
+  for (const [use, each] of disk.uses) if (grants.has(each.grant)) next.uses.set(use, each);
   for (const [accessor, end] of disk.sessions) next.sessions.set(accessor, end);
   return next;
 }

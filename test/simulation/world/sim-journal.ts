@@ -7,7 +7,7 @@ import type { GrantId, TaskId } from '../../../src/domain/ids.ts';
 import type { Instant, Moment } from '../../../src/domain/instant.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import type { Owner } from '../../../src/domain/profile.ts';
-import type { Journal, Tombstone } from '../../../src/ports/journal.ts';
+import type { AssertionUse, Journal, Tombstone } from '../../../src/ports/journal.ts';
 
 interface Line {
   readonly seq: number;
@@ -36,6 +36,7 @@ export class SimDisk {
   damaged: string | null = null;
   lines: Line[] = [];
   lives: Life[] = [];
+  uses = new Map<string, AssertionUse & { readonly grant: GrantId; readonly untilWallMs: number }>();
   readonly sessions = new Map<string, { boot: string; endsAt: Instant; wallMs: number }>();
   /** Entries written so far, those that compaction has dropped included. */
   written = 0;
@@ -85,6 +86,9 @@ export class SimJournal implements Journal {
     if (fact.type === 'grant.accepted') {
       const { task, owner, digest } = fact;
       lives.push({ grant, task, owner, digest, acceptedWallMs: wallMs, spent: false, closed: null });
+      if (fact.asserted === null) return;
+      const { use, expires_at: expires } = fact.asserted;
+      this.#disk.uses.set(use, { task, digest, grant, untilWallMs: Date.parse(expires) });
       return;
     }
     if (fact.type !== 'delivery.published' && fact.type !== 'grant.closed') return;
@@ -124,6 +128,11 @@ export class SimJournal implements Journal {
     return { grant, receipt: life.closed!.receipt, owner, digest, spent };
   }
 
+  assertionUse(use: string): AssertionUse | null {
+    if (this.damaged !== null) throw this.damaged;
+    return this.#disk.uses.get(use) ?? null;
+  }
+
   lives(task: TaskId): number {
     if (this.damaged !== null) throw this.damaged;
     const numbers = this.#disk.lives
@@ -135,9 +144,13 @@ export class SimJournal implements Journal {
   forget(beforeWallMs: number): void {
     if (this.damaged !== null) return;
     this.#mustWork();
+    for (const [use, { untilWallMs }] of this.#disk.uses) {
+      if (untilWallMs < beforeWallMs) this.#disk.uses.delete(use);
+    }
+    const kept = new Set([...this.#disk.uses.values()].map(({ grant }) => grant));
     const old = new Set(
       this.#disk.lives
-        .filter(({ closed }) => closed !== null && closed.wallMs < beforeWallMs)
+        .filter(({ grant, closed }) => closed !== null && closed.wallMs < beforeWallMs && !kept.has(grant))
         .map(({ grant }) => grant),
     );
     this.#disk.lives = this.#disk.lives.filter(({ grant }) => !old.has(grant));

@@ -6,6 +6,7 @@ import type { Profile } from '../../../src/domain/profile.ts';
 import { Calm, type Trouble } from './calm.ts';
 import { Draw } from './draw.ts';
 import { Hazards, type Strike } from './hazards.ts';
+import { Issuer } from './issuer.ts';
 import { Judge } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
@@ -66,6 +67,7 @@ export class World {
   /** When a session that lives was last answered 403: twice in a row, and the agent takes it for lost. */
   oddRefusalAt = Number.NEGATIVE_INFINITY;
   readonly hazards: Hazards;
+  readonly issuer: Issuer;
   readonly #windows = new Set<() => void>();
 
   constructor({ seed, verbose, weather, secrets, strike }: WorldOptions) {
@@ -74,6 +76,7 @@ export class World {
     this.weather = { ...drawWeather(this.draw.stream('weather')), ...weather };
     this.trace = new Trace(verbose);
     this.model = new SimVaultModel(this.clock, secrets ?? drawSecrets(this.draw.stream('secrets')));
+    this.issuer = new Issuer(this.draw.stream('assertions'));
     this.judge = new Judge(this);
     this.hazards = new Hazards(this, strike ?? null);
     for (const kind of KINDS) this.putProfile(drawProfile(this.draw, kind, true));
@@ -131,7 +134,7 @@ export class World {
 
   putProfile(profile: Profile): void {
     const versions = this.profiles.get(profile.name) ?? [];
-    versions.push({ since: this.at, profile });
+    versions.push({ since: this.at, profile: this.issuer.asked(profile) });
     this.profiles.set(profile.name, versions);
   }
 

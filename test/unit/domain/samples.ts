@@ -60,6 +60,7 @@ export const ACCEPTED: Accepted = {
   owner: { uid: 1000, gid: 1000 },
   groups: [],
   evidence: null,
+  asserted: null,
   admin: false,
   bound: null,
   parent: null,

@@ -9,6 +9,7 @@ import { Agent } from '../../../src/engine/agent.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
 import type { TaskView } from '../../../src/engine/view.ts';
 import type { Level } from '../../../src/ports/telemetry.ts';
+import { SimAssertions } from '../../simulation/world/sim-assertions.ts';
 import { SimClock } from '../../simulation/world/sim-clock.ts';
 import { SimFiles } from '../../simulation/world/sim-files.ts';
 import { SimDisk, SimJournal } from '../../simulation/world/sim-journal.ts';
@@ -54,6 +55,7 @@ export class House {
     },
     policies: { 'tasklease-db': ['database/creds/*'] },
   });
+  readonly assertions = new SimAssertions();
   readonly files = new SimFiles();
   readonly disk = new SimDisk();
   readonly liveness = new SimLiveness();
@@ -77,6 +79,7 @@ export class House {
         now: () => this.clock.now(),
         after: (ms, run) => this.clock.after(ms, () => (alive ? run() : undefined)),
       },
+      assertions: only(this.assertions),
       vault: only(this.vault),
       files: only(this.files),
       journal: only(this.#journal()),

@@ -3,6 +3,13 @@
 import { expect, test } from 'vitest';
 import { faultOf, file, param, policies, SECRET, secret, withKeys } from './profile-samples.ts';
 
+const assertion = (changes: Readonly<Record<string, unknown>>) =>
+  withKeys({
+    allow: {
+      assertion: { issuer: 'https://ci.example', audience: 'tasklease', jwks_file: '/k.json', ...changes },
+    },
+  });
+
 test.each<[string, unknown, string | RegExp]>([
   ['nothing', {}, /^profile must be the name of a profile/],
   ['an unknown key', withKeys({ secret: {} }), 'secret is not a known key'],
@@ -36,10 +43,69 @@ test.each<[string, unknown, string | RegExp]>([
     withKeys({ allow: { when: { window: '01:00-04:00' } } }),
     /^allow\.when\.window must be hours/,
   ],
+  ['an assertion without an issuer', assertion({ issuer: undefined }), 'allow.assertion.issuer is missing'],
   [
-    'allow.assertion',
-    withKeys({ allow: { assertion: {} } }),
-    'allow.assertion is not in this version: task assertions',
+    'an assertion without an audience',
+    assertion({ audience: undefined }),
+    'allow.assertion.audience is missing',
+  ],
+  [
+    'an assertion without keys',
+    assertion({ jwks_file: undefined }),
+    /^allow\.assertion\.jwks_uri is where the keys come from: give it, or jwks_file, or public_key_file/,
+  ],
+  [
+    'an assertion with two sources of keys',
+    assertion({ public_key_file: '/k.pem' }),
+    /^allow\.assertion\.jwks_uri is where the keys come from/,
+  ],
+  [
+    'keys over plain http',
+    assertion({ jwks_file: undefined, jwks_uri: 'http://ci.example/keys' }),
+    /^allow\.assertion\.jwks_uri must be https/,
+  ],
+  [
+    'keys by a URL with a password',
+    assertion({ jwks_file: undefined, jwks_uri: 'https://me:pw@ci.example/keys' }),
+    /^allow\.assertion\.jwks_uri must not hold a user/,
+  ],
+  [
+    'keys by a file URL',
+    assertion({ jwks_file: undefined, jwks_uri: 'file:///etc/passwd' }),
+    /^allow\.assertion\.jwks_uri must be a URL/,
+  ],
+  [
+    'keys in a relative file',
+    assertion({ jwks_file: 'keys.json' }),
+    /^allow\.assertion\.jwks_file must be an absolute/,
+  ],
+  [
+    'a CA for no URL',
+    assertion({ jwks_ca_file: '/ca.pem' }),
+    'allow.assertion.jwks_ca_file belongs to jwks_uri',
+  ],
+  ['a MAC', assertion({ algorithms: ['HS256'] }), /^allow\.assertion\.algorithms\.0 must be one of RS256/],
+  [
+    'algorithm none',
+    assertion({ algorithms: ['none'] }),
+    /^allow\.assertion\.algorithms\.0 must be one of RS256/,
+  ],
+  ['no algorithm', assertion({ algorithms: [] }), 'allow.assertion.algorithms needs at least one algorithm'],
+  [
+    'a claim that may have no value',
+    assertion({ claims: { ref: [] } }),
+    'allow.assertion.claims.ref needs at least one value',
+  ],
+  [
+    'a claim that is an object',
+    assertion({ claims: { ref: {} } }),
+    /^allow\.assertion\.claims\.ref\.0 must be a text/,
+  ],
+  ['a pointer to nothing', assertion({ claims: { '/': 'x' } }), /must be a name, or a JSON pointer/],
+  [
+    'an unknown key of an assertion',
+    assertion({ leeway: '5m' }),
+    'allow.assertion.leeway is not a known key',
   ],
   ['approval', withKeys({ approval: { required: true } }), 'approval is not in this version: approvals'],
   ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
@@ -56,7 +122,7 @@ test.each<[string, unknown, string | RegExp]>([
   [
     'a param from a claim',
     param({ claim: 'repository', pattern: 'x' }),
-    'params.env.claim is not in this version: params from claims',
+    'params.env.claim needs an assertion to take it from: describe it under allow.assertion',
   ],
   ['a param of anything', param({ optional: true }), 'params.env needs an enum or a pattern'],
   ['an empty enum', param({ enum: [] }), /^params\.env\.enum /],

@@ -51,7 +51,17 @@ describe('a start', () => {
     ['a parent with a slash', start({ parent: '../x' }), /^parent must be a letter or digit/],
     ['an empty parent', start({ parent: '' }), /^parent must be a letter or digit/],
     ['a parent that is a number', start({ parent: 7 }), 'parent must be of type string'],
-    ['an assertion', start({ assertion: 'x' }), 'assertion is not in this version: task assertions'],
+    ...['x', 'a.b', 'a.b.c.d', 'a.b. c', 'ä.b.c', ''].map((assertion): [string, unknown, RegExp] => [
+      `an assertion like ${JSON.stringify(assertion)}`,
+      start({ assertion }),
+      /^assertion must be a signed JWT: three parts of base64url with dots between them$/,
+    ]),
+    ['an assertion that is an object', start({ assertion: {} }), /^assertion must be a signed JWT/],
+    [
+      'an assertion of 40 kB',
+      start({ assertion: `a.${'b'.repeat(40_000)}.c` }),
+      'assertion must not be longer than 32768 characters',
+    ],
   ])('%s', (_what, body, fault) => {
     if (typeof fault === 'string') expect(faultOf(startBody, body)).toBe(fault);
     else expect(faultOf(startBody, body)).toMatch(fault);

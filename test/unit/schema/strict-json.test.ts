@@ -2,7 +2,7 @@
 // and one text for one value.
 
 import { describe, expect, test } from 'vitest';
-import { canonical, parseStrict } from '../../../src/server/strict-json.ts';
+import { canonical, parseStrict } from '../../../src/schema/strict-json.ts';
 
 const refused = (text: string, detail: string) =>
   expect(() => parseStrict(text)).toThrow(

@@ -5,15 +5,24 @@ import { Problem } from '../domain/problem.ts';
 
 const MAX_DEPTH = 8;
 
-/** @param example a good body, for the hint @throws Problem SIGNAL_INVALID */
-export function parseStrict(text: string, example = '{"profile": "report-read"}'): unknown {
+export interface ReadOptions {
+  /** A good body, for the hint. */
+  readonly example?: string;
+  readonly depth?: number;
+}
+
+/** @throws Problem SIGNAL_INVALID */
+export function parseStrict(
+  text: string,
+  { example = '{"profile": "report-read"}', depth = MAX_DEPTH }: ReadOptions = {},
+): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw invalid('the body is not JSON', `send one JSON object, like ${example}`);
   }
-  scan(text);
+  scan(text, depth);
   return value;
 }
 
@@ -21,14 +30,14 @@ export function parseStrict(text: string, example = '{"profile": "report-read"}'
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
 /** Looks for what JSON.parse swallows. The text is known to be valid JSON. */
-function scan(text: string): void {
+function scan(text: string, depth: number): void {
   const objects: (Set<string> | null)[] = [];
   let previous = '';
   for (const [token] of text.matchAll(TOKEN)) {
     if (token === '{' || token === '[') {
       objects.push(token === '{' ? new Set() : null);
-      if (objects.length > MAX_DEPTH) {
-        throw invalid(`the body is nested deeper than ${MAX_DEPTH} levels`, 'send a flat object');
+      if (objects.length > depth) {
+        throw invalid(`the body is nested deeper than ${depth} levels`, 'send a flat object');
       }
     } else if (token === '}' || token === ']') {
       objects.pop();
