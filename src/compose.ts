@@ -144,6 +144,7 @@ function vaultOptions(config: AgentConfig, environment: Settings['environment'])
     ...authOptions(config.vault.auth),
     sessionRole: config.vault.session_role,
     tokenRole: config.vault.token_role,
+    usesMount: config.vault.uses_mount,
     allowBroadSession: config.vault.allow_broad_session,
     leashMs: config.vault.leash,
     timeoutMs: config.vault.timeout,

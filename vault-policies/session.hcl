@@ -75,6 +75,25 @@ path "auth/token/lookup-accessor" {
   }
 }
 
+# Keep alive the token of a task that logged in for itself (profiles with vault.mode: jwt), by its accessor; such a token
+# is nobody's child, so without this it ends by its TTL, which is the leash at most. Not needed where no profile does so.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-accessor
+path "auth/token/renew-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor", "increment"]
+  allowed_parameters = {
+    "accessor"  = []
+    "increment" = []
+  }
+}
+
+# Note that a task assertion was presented (profiles with single_use: vault), once for all agents together: the first
+# entry stays, since it is written with cas=0. Nothing secret is in it. Not needed where no profile does so.
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#create-update-secret
+path "tasklease-uses/data/+" {
+  capabilities = ["create", "update", "read"]
+}
+
 # See that it is no broader than this: the agent refuses a session that may read what its profiles name.
 # https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
 path "sys/capabilities-self" {

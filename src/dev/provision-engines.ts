@@ -99,6 +99,8 @@ export const provisionEngines = async (admin: Admin, postgres: EngineDatabase | 
   }
   await pki(admin, await mount('pki', { type: 'pki', config: { max_lease_ttl: '87600h' } }));
   await keyValue(admin, await mount('secret', { type: 'kv', options: { version: '2' } }));
+  // Which task assertions were presented, where a profile wants that to count for all agents together.
+  await mount('tasklease-uses', { type: 'kv', options: { version: '2' } });
   await mount('ssh', { type: 'ssh' });
   await admin('POST', 'ssh/roles/otp', { key_type: 'otp', default_user: 'app', cidr_list: '127.0.0.0/8' });
 };

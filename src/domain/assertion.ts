@@ -30,6 +30,8 @@ export interface AssertionRule {
   readonly claims: Readonly<Record<string, readonly string[]>>;
   /** `exp` limits the deadline too, and not only when a task may start. */
   readonly capsTtl: boolean;
+  /** It is presented once to all agents together, which Vault keeps the book of, and not just to this one. */
+  readonly onceInFleet?: boolean;
   readonly keys: KeySource;
 }
 

@@ -5,7 +5,7 @@
 import { wholeSeconds } from './duration.ts';
 import type { Fact } from './fact.ts';
 import type { Grant } from './grant.ts';
-import { current, holdsItself, IDLE, living, works } from './grant.ts';
+import { current, holdsItself, IDLE, living, mortals, works } from './grant.ts';
 import type { GrantEvent, Verdict } from './grant-event.ts';
 import { apply } from './grant-fold.ts';
 import type { GrantId } from './ids.ts';
@@ -59,8 +59,9 @@ function react(step: Step, event: GrantEvent): void {
   const { grant, now } = step;
   switch (event.type) {
     case 'tokenOpened': {
-      const { n, accessor, session, endsAt } = event;
-      step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });
+      const { n, accessor, session, endsAt, ttlMs } = event;
+      const kept = ttlMs === undefined ? {} : { ttl_ms: ttlMs };
+      step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt), ...kept });
       const wanted = isRaising(grant, n);
       step.pending({ raising: wanted ? 'secrets' : null });
       return wanted ? step.ask({ type: 'readSecrets', n }) : undefined;
@@ -221,7 +222,7 @@ function recovered(step: Step, verdict: Verdict): void {
   step.pending({
     ...IDLE,
     wanted: verdict.held ? null : SESSION_ENDED,
-    cutAt: inUse.leases.some((lease) => needsCut(lease, grant.deadline)) ? now.at + CUT_DELAY_MS : null,
+    cutAt: mortals(inUse).some((lease) => needsCut(lease, grant.deadline)) ? now.at + CUT_DELAY_MS : null,
     reconnectBy: grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null,
   });
   replan(step, verdict.plan, verdict.latestDeadline);

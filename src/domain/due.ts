@@ -2,9 +2,9 @@
 // one alarm. Invariant: what decide does at an alarm moves or clears the moment that rang.
 
 import type { Grant } from './grant.ts';
-import { current, living } from './grant.ts';
+import { current, living, mortals } from './grant.ts';
 import type { Instant } from './instant.ts';
-import { deadAt, lastsUntil, renewAt, replaceAt } from './lease.ts';
+import { deadAt, type Lease, lastsUntil, renewAt, replaceAt } from './lease.ts';
 
 /** A credential that is known to be dead is taken away unless another has replaced it by then. */
 const WITHDRAW_AFTER_MS = 700;
@@ -88,7 +88,11 @@ function retirementAt({ pending }: Grant, n: number, retireAt: Instant | null): 
   return retirement?.busy === true ? null : Math.max(retireAt, retirement?.retryAt ?? 0);
 }
 
-const leases = (grant: Grant) => current(grant)?.leases ?? [];
+/** What the task in its present form lives by. */
+const leases = (grant: Grant): readonly Lease[] => {
+  const inUse = current(grant);
+  return inUse === null ? [] : mortals(inUse);
+};
 
 const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
   instants.reduce(

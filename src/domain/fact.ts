@@ -85,9 +85,11 @@ export type Fact =
       readonly type: 'token.opened';
       readonly n: number;
       readonly accessor: string;
-      /** Accessor of the session token above it. */
-      readonly session: string;
+      /** Accessor of the session token above it; null for one that the task logged in for itself. */
+      readonly session: string | null;
       readonly ends_at: string;
+      /** Of a token that has to be renewed, by its accessor: the TTL that Vault gave it. */
+      readonly ttl_ms?: number;
     }
   | { readonly type: 'token.lost'; readonly n: number }
   | {

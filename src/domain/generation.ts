@@ -34,6 +34,7 @@ export const newGeneration = (n: number, plan: Plan): Generation => ({
   accessor: null,
   session: null,
   tokenEndsAt: null,
+  token: null,
   read: false,
   leases: [],
   files: [],
@@ -61,6 +62,29 @@ const issued = (lease: IssuedLease, at: Moment): Lease => ({
   known: false,
   proof: null,
   endedAt: null,
+});
+
+/** A token of a TTL of its own, which is renewed as leases are. */
+export const tokenLease = (accessor: string, ttlMs: number, endsAt: Instant, at: Moment): Lease => ({
+  ...issued(
+    { ...LOST, secret: 'its Vault token', path: 'auth/token', id: accessor, ttl_ms: ttlMs, renewable: true },
+    at,
+  ),
+  endsAt,
+});
+
+/** What a renewal has changed. */
+export const prolonged = (
+  lease: Lease,
+  news: { readonly ttl_ms: number; readonly ends_at: string; readonly capped: boolean },
+  at: Moment,
+): Lease => ({
+  ...lease,
+  ttlMs: news.ttl_ms,
+  endsAt: instantOf(news.ends_at, at),
+  endsBy: at.at + news.ttl_ms,
+  renewedAt: at.at,
+  capped: news.capped,
 });
 
 /** A lease whose reply was lost: its id was never seen. */

@@ -35,8 +35,11 @@ export type GrantEvent =
       readonly type: 'tokenOpened';
       readonly n: number;
       readonly accessor: string;
-      readonly session: string;
+      /** Null for a token that the task logged in for itself. */
+      readonly session: string | null;
       readonly endsAt: Instant;
+      /** Set for a token that has to be renewed. */
+      readonly ttlMs?: number;
     }
   /** `unknown`: the request may have been carried out; such a token is held by nobody and ends at its TTL. */
   | { readonly type: 'tokenFailed'; readonly n: number; readonly problem: Problem; readonly unknown: boolean }

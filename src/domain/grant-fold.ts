@@ -2,13 +2,13 @@
 // process and after a crash; nothing else may change it.
 
 import type { Entry, Fact } from './fact.ts';
-import { issue, look, newGeneration, prove, settle } from './generation.ts';
+import { issue, look, newGeneration, prolonged, prove, settle, tokenLease } from './generation.ts';
 import type { Generation, Grant } from './grant.ts';
 import { IDLE } from './grant.ts';
 import type { GrantId } from './ids.ts';
 import type { Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
-import { perhapsCut } from './lease.ts';
+import { type Lease, perhapsCut } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
 
 /** The grant after one more fact. `at` is the moment the fact was recorded, in terms of this boot's clock. */
@@ -57,12 +57,12 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
         opened: fact.n,
         generations: [...grant.generations, newGeneration(fact.n, fact.plan ?? grant.plan)],
       };
-    case 'token.opened':
-      return change(grant, fact.n, () => ({
-        accessor: fact.accessor,
-        session: fact.session,
-        tokenEndsAt: instantOf(fact.ends_at, at),
-      }));
+    case 'token.opened': {
+      const tokenEndsAt = instantOf(fact.ends_at, at);
+      const { accessor, session, ttl_ms: ttlMs } = fact;
+      const token = ttlMs === undefined ? null : tokenLease(accessor, ttlMs, tokenEndsAt, at);
+      return change(grant, fact.n, () => ({ accessor, session, tokenEndsAt, token }));
+    }
     case 'token.lost':
       return grant;
     case 'leases.issued':
@@ -78,20 +78,15 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       };
     case 'leases.renewed': {
       const renewed = new Map(fact.leases.map((lease) => [lease.id, lease]));
-      const next = change(grant, fact.n, (generation) => ({
-        leases: generation.leases.map((lease) => {
+      const next = change(grant, fact.n, (generation) => {
+        const prolong = (lease: Lease): Lease => {
           const news = lease.id === null ? undefined : renewed.get(lease.id);
-          if (news === undefined) return lease;
-          return {
-            ...lease,
-            ttlMs: news.ttl_ms,
-            endsAt: instantOf(news.ends_at, at),
-            endsBy: at.at + news.ttl_ms,
-            renewedAt: at.at,
-            capped: news.capped,
-          };
-        }),
-      }));
+          return news === undefined ? lease : prolonged(lease, news, at);
+        };
+        const token = generation.token === null ? null : prolong(generation.token);
+        const tokenEndsAt = token?.endsAt ?? generation.tokenEndsAt;
+        return { leases: generation.leases.map(prolong), token, tokenEndsAt };
+      });
       return next.failing === 'renewal' && next.state === 'degraded'
         ? { ...next, state: 'active', failing: null, problem: null }
         : next;
@@ -100,11 +95,14 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       // A rotation that fails is the worse news: a renewal that works again must not hide it.
       return degrade(grant, grant.failing ?? 'renewal', fact.problem);
     case 'leases.lost':
-      return change(grant, fact.n, (generation) => ({
-        leases: generation.leases.map((lease) =>
-          lease.id !== null && fact.ids.includes(lease.id) ? { ...lease, lostAt: at.at } : lease,
-        ),
-      }));
+      return change(grant, fact.n, (generation) => {
+        const lose = (lease: Lease): Lease =>
+          lease.id !== null && fact.ids.includes(lease.id) ? { ...lease, lostAt: at.at } : lease;
+        return {
+          leases: generation.leases.map(lose),
+          token: generation.token === null ? null : lose(generation.token),
+        };
+      });
     case 'generation.retiring': {
       const retiring = change(grant, fact.n, () => ({ retireAt: instantOf(fact.due, at) }));
       return fact.problem === null ? retiring : degrade(retiring, 'rotation', fact.problem);
@@ -168,6 +166,7 @@ function moved(grant: Grant, fact: Extract<Fact, { type: 'deadline.moved' }>, at
       : grant.generations.map((generation) => ({
           ...generation,
           leases: generation.leases.map((lease) => perhapsCut(lease, grant.deadline)),
+          token: generation.token === null ? null : perhapsCut(generation.token, grant.deadline),
         })),
   };
 }

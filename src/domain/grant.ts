@@ -22,6 +22,8 @@ export interface Generation {
   /** Accessor of the session token above it. */
   readonly session: string | null;
   readonly tokenEndsAt: Instant | null;
+  /** The token as what has to be renewed like a lease, by its accessor; null for one that lasts as long as its task. */
+  readonly token: Lease | null;
   /** Its reads were answered, well or not. */
   readonly read: boolean;
   readonly leases: readonly Lease[];
@@ -156,6 +158,10 @@ export const IDLE: Pending = {
 /** The generation whose files a reader sees: the last one published. Null while the task starts. */
 export const current = (grant: Grant): Generation | null =>
   grant.generations.findLast(({ published }) => published) ?? null;
+
+/** Everything of a generation that ends unless it is renewed. */
+export const mortals = ({ leases, token }: Generation): readonly Lease[] =>
+  token === null ? leases : [...leases, token];
 
 export const generationOf = ({ generations }: Grant, n: number): Generation | undefined =>
   generations.find((generation) => generation.n === n);

@@ -4,6 +4,7 @@
 import type { AssertionRule } from './assertion.ts';
 import type { Where } from './evidence.ts';
 import type { ProfileName } from './ids.ts';
+import type { LoginRule } from './task-login.ts';
 import type { Window } from './window.ts';
 
 export interface ParamRule {
@@ -58,7 +59,10 @@ export interface Profile {
     /** The deadline may be moved later, never past max. */
     readonly extend: boolean;
   };
+  /** Of a task's token; with `login`, all that Vault may give it, and empty where that is left to Vault. */
   readonly policies: readonly string[];
+  /** Tasks log in to Vault with their own assertion (`vault.mode: jwt`). */
+  readonly login?: LoginRule;
   readonly bind: 'optional' | 'required';
   /** Profiles that a task of this one may start as its children. */
   readonly children: readonly ProfileName[];

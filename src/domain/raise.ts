@@ -3,7 +3,7 @@
 // is retired, never left.
 
 import type { Generation, Grant } from './grant.ts';
-import { current } from './grant.ts';
+import { current, mortals } from './grant.ts';
 import type { Instant } from './instant.ts';
 import { needsCut, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
@@ -37,7 +37,7 @@ export function took(step: Step, n: number, files: readonly string[]): void {
   const { plan, bind, deadline } = grant;
   step.record({ type: 'delivery.published', n, files });
   if (before !== null) supersede(step, before, now.at + Math.max(plan.overlapMs, LEAST_OVERLAP_MS));
-  const { leases } = current(step.grant)!;
+  const leases = mortals(current(step.grant)!);
   step.pending({
     raising: null,
     raisingFor: null,
@@ -49,7 +49,6 @@ export function took(step: Step, n: number, files: readonly string[]): void {
     retryAt: null,
     // One whose session ended a moment ago shows a dead credential: it is not good either.
     staleAt: grant.pending.orphaned ? now.at : null,
-    erasedAt: null,
     eraseAttempts: 0,
     eraseRetryAt: null,
     cutAt: leases.some((lease) => needsCut(lease, deadline)) ? now.at + CUT_DELAY_MS : null,

@@ -14,6 +14,11 @@ export class Secret implements Disposable {
     return this.#bytes;
   }
 
+  /** The same bytes, of an owner of its own. */
+  copy(): Secret {
+    return new Secret(this.#bytes.slice());
+  }
+
   toString(): string {
     return '[secret]';
   }

@@ -13,6 +13,7 @@ import { checkParams } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
 import type { Secret } from './secret.ts';
+import type { TaskLogin } from './task-login.ts';
 import { openUntil } from './window.ts';
 
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
@@ -70,6 +71,8 @@ export interface StartSignal {
  */
 export interface Plan {
   readonly policies: readonly string[];
+  /** Logs in with its assertion; absent for a token under the agent's session. */
+  readonly login?: TaskLogin;
   readonly asks: readonly Ask[];
   readonly reader: Owner;
   readonly mode?: number;
@@ -170,6 +173,7 @@ export function fit(
   ]);
   const plan: Plan = {
     policies: profile.policies,
+    ...loginOf(profile),
     asks: profile.secrets.map((rule): Ask => askOf(rule, values)),
     reader: profile.owner ?? { uid: caller.uid, gid: caller.gid },
     ...(profile.mode === undefined ? {} : { mode: profile.mode }),
@@ -179,6 +183,9 @@ export function fit(
   };
   return { plan, params };
 }
+
+const loginOf = ({ login }: Profile): Pick<Plan, 'login'> =>
+  login === undefined ? {} : { login: { mount: login.mount, role: login.role } };
 
 function checkEvent(profile: Profile, event: BusinessEvent | undefined): void {
   if (event === undefined) {

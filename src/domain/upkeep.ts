@@ -4,7 +4,7 @@
 import { giveUpAt, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
 import type { Outcome } from './fact.ts';
 import type { Grant } from './grant.ts';
-import { current, generationOf, living, works } from './grant.ts';
+import { current, generationOf, living, mortals, works } from './grant.ts';
 import type { LeaseRenewal } from './grant-event.ts';
 import type { Instant } from './instant.ts';
 import { deadAt, incrementSeconds, mostPatient, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
@@ -63,7 +63,7 @@ export function goStale(step: Step, why: string): void {
 }
 
 const deadLease = (grant: Grant, now: Instant): string => {
-  const dead = current(grant)!.leases.find((lease) => (deadAt(lease, grant.deadline) ?? Infinity) <= now);
+  const dead = mortals(current(grant)!).find((lease) => (deadAt(lease, grant.deadline) ?? Infinity) <= now);
   return `the lease of ${dead?.secret ?? 'a secret'} ended`;
 };
 
@@ -85,16 +85,20 @@ function rotate(step: Step): void {
 
 const ending = (grant: Grant, now: Instant): string => {
   const { plan, deadline } = grant;
-  const leases = current(grant)?.leases ?? [];
-  const lease = leases.find((one) => (replaceAt(one, deadline, plan.overlapMs) ?? Infinity) <= now);
+  const inUse = current(grant);
+  const lease =
+    inUse === null
+      ? undefined
+      : mortals(inUse).find((one) => (replaceAt(one, deadline, plan.overlapMs) ?? Infinity) <= now);
   return `the lease of ${lease?.secret ?? 'a secret'} comes to its end`;
 };
 
 function renew(step: Step): void {
   const { grant, now } = step;
   const { deadline, pending } = grant;
-  const { n, leases } = current(grant)!;
-  const wanted = leases.filter(
+  const inUse = current(grant)!;
+  const { n } = inUse;
+  const wanted = mortals(inUse).filter(
     (lease) => (step.due(pending.cutAt) && needsCut(lease, deadline)) || step.due(renewAt(lease, deadline)),
   );
   step.pending({ retryAt: null, cutAt: step.due(pending.cutAt) ? null : pending.cutAt });
@@ -118,8 +122,8 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
     'problem' in result && result.what === 'lost' ? [result.id] : [],
   );
   const granted = results.flatMap((result) => {
-    const lease = generation?.leases.find(({ id }) => id === result.id);
-    return 'problem' in result || lease === undefined ? [] : [grantedBy(step, result)];
+    const known = generation !== undefined && mortals(generation).some(({ id }) => id === result.id);
+    return 'problem' in result || !known ? [] : [grantedBy(step, result)];
   });
   if (granted.length > 0) step.record({ type: 'leases.renewed', n, leases: granted });
   if (lost.length > 0) step.record({ type: 'leases.lost', n, ids: lost });
@@ -130,7 +134,7 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
   step.record({ type: 'renewal.failed', n, problem: failed.problem.body() });
   const attempts = step.grant.pending.attempts + 1;
   const retryAt = step.now.at + retryDelay(step.grant.id, failed.problem, attempts);
-  const cut = current(step.grant)!.leases.some((lease) => needsCut(lease, step.grant.deadline));
+  const cut = mortals(current(step.grant)!).some((lease) => needsCut(lease, step.grant.deadline));
   step.pending({ attempts, retryAt, cutAt: cut ? retryAt : null });
   const refused = failures.find(({ what }) => what === 'refused');
   const { wanted, raising } = step.grant.pending;
@@ -142,7 +146,7 @@ export function renewed(step: Step, n: number, results: readonly LeaseRenewal[])
 }
 
 const secretOf = (grant: Grant, id: string): string =>
-  current(grant)!.leases.find((lease) => lease.id === id)?.secret ?? 'a secret';
+  mortals(current(grant)!).find((lease) => lease.id === id)?.secret ?? 'a secret';
 
 function grantedBy(
   step: Step,

@@ -1,7 +1,7 @@
 // Owns the way from a start signal to a living grant: idempotence, spent ids, limits, profile, parent, binding.
 // Invariant: nothing is leased for a start that is refused here, and nothing is left of it.
 
-import { type Asserted, checkAssertion, rejected } from '../domain/assertion.ts';
+import type { Asserted } from '../domain/assertion.ts';
 import { asChild } from '../domain/child.ts';
 import { open } from '../domain/decide.ts';
 import type { Evidence } from '../domain/evidence.ts';
@@ -18,12 +18,12 @@ import {
   type StartSignal,
   settle,
 } from '../domain/task-spec.ts';
-import type { AssertionUse } from '../ports/journal.ts';
+
+import { Attestation, type AttestationOptions } from './attestation.ts';
 import type { Bindings } from './bindings.ts';
 import type { GrantActor } from './grant-actor.ts';
-import { type GrantBook, owns } from './grant-book.ts';
+import { owns } from './grant-book.ts';
 import type { Limits } from './limits.ts';
-import type { Ports } from './ports.ts';
 import type { ProfileBook } from './profile-book.ts';
 import { answered, drainingProblem } from './start-answer.ts';
 
@@ -33,9 +33,7 @@ export interface Started {
   readonly fresh: boolean;
 }
 
-export interface AdmissionOptions {
-  readonly ports: Ports;
-  readonly book: GrantBook;
+export interface AdmissionOptions extends AttestationOptions {
   readonly bindings: Bindings;
   readonly profiles: ProfileBook;
   readonly limits: Limits;
@@ -45,12 +43,12 @@ export interface AdmissionOptions {
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** Assertions of starts that are not on record yet. */
-  readonly #presented = new Map<string, AssertionUse>();
+  readonly #attestation: Attestation;
   draining = false;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    this.#attestation = new Attestation(options);
   }
 
   /**
@@ -75,7 +73,13 @@ export class Admission {
     try {
       const profile = profiles.get(signal.profile);
       authorise(profile, caller, pinned?.evidence ?? null);
-      const asserted = this.#needsAssertion(profile, signal) ? await this.#asserted(profile, signal) : null;
+      const brings = profile.allow.assertion !== undefined || signal.assertion !== undefined;
+      const asserted = brings ? await this.#attestation.check(profile, signal) : null;
+      if (asserted !== null) {
+        // What would be refused anyway does not count as presented.
+        settle(task, profile, signal, caller, ports.clock.now(), asserted);
+        await this.#attestation.claim(profile, asserted, task, digest);
+      }
       // Meanwhile the same start may have been made by another call, or the profile may have been changed.
       const changed =
         asserted !== null && (book.get(task) !== undefined || profiles.get(signal.profile) !== profile);
@@ -84,39 +88,6 @@ export class Admission {
     } finally {
       pinned?.close();
     }
-  }
-
-  #needsAssertion(profile: Profile, { assertion }: StartSignal): boolean {
-    if (profile.allow.assertion !== undefined) return true;
-    if (assertion === undefined) return false;
-    throw new Problem('SIGNAL_INVALID', `profile ${profile.name} takes no assertion`, {
-      hint: `leave it out, or describe it under allow.assertion in ${profile.name}.yaml`,
-    });
-  }
-
-  async #asserted(profile: Profile, { assertion }: StartSignal): Promise<Asserted> {
-    const { ports } = this.#options;
-    const rule = profile.allow.assertion!;
-    if (assertion === undefined) {
-      throw new Problem('IDENTITY_REJECTED', `profile ${profile.name} asks for an assertion`, {
-        hint: `add "assertion": a JWT of ${rule.issuer} for this one task`,
-      });
-    }
-    const signed = await ports.assertions.verify(rule, assertion);
-    const named = Object.values(profile.params).flatMap(({ claim }) => claim ?? []);
-    return checkAssertion(profile.name, rule, signed, named, ports.clock.now());
-  }
-
-  /** @throws Problem IDENTITY_REJECTED when it was presented for something else before */
-  #mustBeUnused({ use, issuer, subject }: Asserted, task: TaskId, digest: string): void {
-    const { journal, telemetry } = this.#options.ports;
-    const before = this.#presented.get(use) ?? journal.assertionUse(use);
-    if (before === null || (before.task === task && before.digest === digest)) return;
-    telemetry.log('warn', 'security event: an assertion was presented again', { task, issuer, subject });
-    throw rejected(
-      'it has been presented before, for another task or with another body',
-      'get a new one: an assertion is good for one task id and body, which may be repeated until granted',
-    );
   }
 
   async #admit(
@@ -133,7 +104,7 @@ export class Admission {
     const now = ports.clock.now();
     const alone = settle(task, profile, signal, caller, now, asserted);
     const settled = this.#underParent(signal, profile, caller, alone);
-    if (asserted !== null) this.#mustBeUnused(asserted, task, digest);
+    if (asserted !== null) this.#attestation.admit(profile, asserted, task, digest);
     limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
     const id = grantId(task, ports.journal.lives(task) + 1);
     const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
@@ -141,16 +112,15 @@ export class Admission {
     const decision = open(id, accepted, answerWithinMs, now);
     const actor = book.add(decision.next);
     actor.luggage.caller = pinned;
-    if (asserted !== null) this.#presented.set(asserted.use, { task, digest });
+    if (profile.login !== undefined) actor.luggage.assertion = signal.assertion!.copy();
     try {
+      using _held = asserted === null ? null : this.#attestation.hold(asserted, task, digest);
       await actor.begin(decision, now);
     } catch (error) {
       // A repeat of this start, or a stop, may be waiting for it already.
       actor.fail(Problem.of(error));
       book.remove(actor);
       throw error;
-    } finally {
-      if (asserted !== null) this.#presented.delete(asserted.use);
     }
     // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
     book.endOrphan(actor);

@@ -12,6 +12,7 @@ import { Bindings } from './bindings.ts';
 import { endTasks, leaveTasks } from './closing.ts';
 import { EffectRunner } from './effect-runner.ts';
 import { FactStream } from './fact-stream.ts';
+import { claimsIn } from './fleet-uses.ts';
 import type { GrantActor } from './grant-actor.ts';
 import { GrantBook } from './grant-book.ts';
 import { type LimitOptions, Limits } from './limits.ts';
@@ -64,7 +65,7 @@ export class Agent {
     });
     this.#book = new GrantBook({
       ports,
-      runner: new EffectRunner(ports, this.#session, this.#bindings),
+      runner: new EffectRunner(ports, this.#session, this.#bindings, options.leashMs),
       bindings: this.#bindings,
       facts: this.facts,
       onSessionUnused: () => this.#closeUnusedSessions(),
@@ -76,6 +77,7 @@ export class Agent {
       bindings: this.#bindings,
       profiles: this.profiles,
       limits: this.#limits,
+      claimUse: claimsIn(ports, this.#session),
       answerWithinMs: options.answerWithinMs,
     });
   }
@@ -212,14 +214,10 @@ export class Agent {
 
   /** Why a start would fail now; empty when ready. */
   notReady(): Problem[] {
-    const problem = this.#session.problem();
     const draining = new Problem('DRAINING', 'the agent is stopping its tasks');
     const { damaged } = this.#ports.journal;
-    return [
-      ...(problem === null ? [] : [problem]),
-      ...(damaged === null ? [] : [damaged]),
-      ...(this.#admission.draining ? [draining] : []),
-    ];
+    const all = [this.#session.problem(), damaged, this.#admission.draining ? draining : null];
+    return all.filter((problem) => problem !== null);
   }
 
   /** Numbers for metrics. */

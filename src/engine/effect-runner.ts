@@ -3,7 +3,6 @@
 // chance; what Vault issued is always told, even when nobody wants it any more.
 
 import { timed } from '../domain/ask.ts';
-import { tokenTtlSeconds } from '../domain/decide.ts';
 import { wholeSeconds } from '../domain/duration.ts';
 import type { IssuedLease } from '../domain/fact.ts';
 import { type Grant, generationOf, works } from '../domain/grant.ts';
@@ -14,15 +13,21 @@ import type { PinnedCaller } from '../domain/task-spec.ts';
 import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Bindings } from './bindings.ts';
+import { callerGone, isGone } from './caller-gone.ts';
 import { understand } from './failures.ts';
 import type { Ports } from './ports.ts';
 import { Revoker } from './revoker.ts';
 import { sessionLost } from './session-problems.ts';
+import { TokenOpener } from './token-opener.ts';
 import type { VaultSession } from './vault-session.ts';
 
 /** What a grant carries between two effects and never on record. */
 export interface Luggage {
   token: Secret | null;
+  /** What the task logs in with, for as long as it lives; lost with the agent. */
+  assertion: Secret | null;
+  /** Why the token must not be used. */
+  fault: Problem | null;
   deliveries: readonly Delivery[];
   /** Who asked, while the start is not answered. */
   caller: PinnedCaller | null;
@@ -33,12 +38,14 @@ export class EffectRunner {
   readonly #session: VaultSession;
   readonly #bindings: Bindings;
   readonly #revoker: Revoker;
+  readonly #opener: TokenOpener;
 
-  constructor(ports: Ports, session: VaultSession, bindings: Bindings) {
+  constructor(ports: Ports, session: VaultSession, bindings: Bindings, leashMs: number) {
     this.#ports = ports;
     this.#session = session;
     this.#bindings = bindings;
     this.#revoker = new Revoker(ports, session);
+    this.#opener = new TokenOpener(ports, session, leashMs);
   }
 
   /**
@@ -49,7 +56,7 @@ export class EffectRunner {
     const grant = now();
     switch (effect.type) {
       case 'openToken':
-        return this.#openToken(effect.n, now, luggage);
+        return this.#opener.open(effect.n, now, luggage);
       case 'readSecrets':
         return this.#readSecrets(effect.n, grant, luggage);
       case 'publish':
@@ -78,40 +85,17 @@ export class EffectRunner {
     }
   }
 
-  async #openToken(n: number, now: () => Grant, luggage: Luggage): Promise<GrantEvent> {
-    try {
-      const session = await this.#session.sessionForStart();
-      // Only now: while the agent logs in, time passes, and the token must not outlive the deadline by it.
-      const asked = this.#ports.clock.now().at;
-      const grant = now();
-      if (grant.state === 'stopping') return { type: 'tokenFailed', n, problem: overtaken(), unknown: false };
-      if (isGone(luggage.caller)) return { type: 'tokenFailed', n, problem: callerGone(), unknown: false };
-      const { token, accessor, ttlMs } = await this.#ports.vault.createToken(session.token, {
-        policies: grant.plan.policies,
-        ttlSeconds: tokenTtlSeconds(grant, asked),
-        displayName: `tasklease-${grant.profile}`,
-        meta: {
-          task: grant.task,
-          profile: grant.profile,
-          ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
-        },
-      });
-      luggage.token = token;
-      return { type: 'tokenOpened', n, accessor, session: session.accessor, endsAt: asked + ttlMs };
-    } catch (error) {
-      const { problem, kind } = understand(error, this.#session);
-      return { type: 'tokenFailed', n, problem, unknown: kind === 'unknown' };
-    }
-  }
-
   async #readSecrets(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
     const token = luggage.token!;
     const asked = this.#ports.clock.now();
     // Lost while the token was made or put on record: the grant was told before it knew that this one is under it.
-    if (!this.#session.holds(generationOf(grant, n)?.session ?? '')) {
+    const above = generationOf(grant, n)?.session ?? null;
+    const unusable = luggage.fault ?? (above === null || this.#session.holds(above) ? null : sessionLost());
+    luggage.fault = null;
+    if (unusable !== null) {
       luggage.token = null;
       token[Symbol.dispose]();
-      return { type: 'secretsRead', n, askedAt: asked.at, leases: [], lost: [], problem: sessionLost() };
+      return { type: 'secretsRead', n, askedAt: asked.at, leases: [], lost: [], problem: unusable };
     }
     const asks = grant.plan.asks.map((ask) => timed(ask, grant.deadline - asked.at));
     const replies = await Promise.allSettled(asks.map((ask) => this.#ports.vault.readSecret(token, ask)));
@@ -183,7 +167,10 @@ export class EffectRunner {
       const leftMs = now().deadline - asked;
       if (!works(now()) || leftMs <= 0) return null;
       const seconds = Math.min(incrementSeconds, wholeSeconds(leftMs));
-      const { ttlMs, renewable } = await this.#ports.vault.renewLease(session, id, seconds);
+      const { vault } = this.#ports;
+      const isToken = now().generations.some(({ accessor }) => accessor === id);
+      const renewal = isToken ? vault.renewToken : vault.renewLease;
+      const { ttlMs, renewable } = await renewal.call(vault, session, id, seconds);
       return { id, incrementSeconds: seconds, ttlMs, endsAt: asked + ttlMs, renewable };
     } catch (error) {
       const { problem } = understand(error, this.#session);
@@ -219,14 +206,3 @@ export class EffectRunner {
     }
   }
 }
-
-const overtaken = (): Problem =>
-  new Problem('VAULT_UNREACHABLE', 'the task was stopped before there was a Vault session');
-
-const isGone = (caller: PinnedCaller | null): boolean => caller !== null && !caller.alive();
-
-const callerGone = (): Problem =>
-  new Problem('IDENTITY_REJECTED', 'the process that asked for it has ended before the start was answered', {
-    retryable: true,
-    hint: 'start the task from a process that lives until it is answered',
-  });

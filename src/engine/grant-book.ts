@@ -133,7 +133,7 @@ export class GrantBook {
   add(grant: Grant): GrantActor {
     const actor = new GrantActor(
       grant,
-      { token: null, deliveries: [], caller: null },
+      { token: null, assertion: null, fault: null, deliveries: [], caller: null },
       {
         ports: this.#options.ports,
         runner: this.#options.runner,
@@ -149,6 +149,7 @@ export class GrantBook {
     const { grant } = actor;
     if (this.#actors.get(grant.task) !== actor) return;
     this.#actors.delete(grant.task);
+    actor.luggage.assertion?.[Symbol.dispose]();
     this.census.remove(grant);
     this.#scheduler.set(grant.task, null);
     this.#options.bindings.release(grant.task);

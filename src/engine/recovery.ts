@@ -91,7 +91,7 @@ async function judge(
       return retire('its files are not as they were');
     }
     bindings.rebind(task, bind, bound, () => book.lost(task));
-    return { adopted: true, ...news, held: session.holds(inUse.session ?? '') };
+    return { adopted: true, ...news, held: inUse.session === null || session.holds(inUse.session) };
   } catch (error) {
     return retire(Problem.of(error).message);
   }

@@ -42,6 +42,8 @@ export interface Journal {
   ofThisBoot(grant: GrantId): boolean;
   /** The newest closed grant of a task id. */
   tombstone(task: TaskId): Tombstone | null;
+  /** The same for as long as this journal is kept, and no other agent's. */
+  agentId(): string;
   /** What this assertion (Asserted.use) was accepted for; null when it was not, or has expired long ago. */
   assertionUse(use: string): AssertionUse | null;
   /** The number of the newest life of this task id, 0 for none: the next grant takes the next. */

@@ -5,6 +5,7 @@
 import type { Ask } from '../domain/ask.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
+import type { TaskLogin } from '../domain/task-login.ts';
 
 /**
  * What a failed request means: `refused` Vault said no and will again; `later` not now;
@@ -60,6 +61,23 @@ export interface TaskToken {
   readonly ttlMs: number;
 }
 
+/** A login with a task's own assertion, at an auth mount of type jwt. */
+export interface TaskLoginRequest extends TaskLogin {
+  readonly assertion: Secret;
+  /** What the token may have at most; empty where the role alone decides. */
+  readonly policies: readonly string[];
+  /** What its TTL may be at most: without the agent it ends by then. Milliseconds. */
+  readonly longestMs: number;
+}
+
+/** The token of such a login, whether it may be used or not: it has to be revoked all the same. */
+export interface LoggedIn extends TaskToken {
+  /** Claims that the role maps, and the role. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Why it must not be used. */
+  readonly fault: Problem | null;
+}
+
 export interface IssuedSecret {
   readonly leaseId: string | null;
   /** Null when the secret has no TTL of its own. */
@@ -67,6 +85,19 @@ export interface IssuedSecret {
   readonly renewable: boolean;
   /** The fields of the secret. Drop it as soon as the files are rendered. */
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** For what an assertion is presented, by whom. */
+export interface UseRecord {
+  readonly task: string;
+  readonly digest: string;
+  /** The agent's own id: what another agent has presented is not ours, whatever it says. */
+  readonly agent: string;
+}
+
+export interface Renewal {
+  readonly ttlMs: number;
+  readonly renewable: boolean;
 }
 
 export interface Vault {
@@ -77,16 +108,21 @@ export interface Vault {
   /** Revokes the session token and with it, lazily, whatever hangs under it. */
   closeSession(session: Secret): Promise<void>;
   createToken(session: Secret, request: TokenRequest): Promise<TaskToken>;
+  /** Makes a token that is nobody's child and has to be renewed. Never cut off, as createToken. */
+  login(request: TaskLoginRequest): Promise<LoggedIn>;
+  /** Renews a token by its accessor; what Vault granted. One it does not know fails with `missing`. */
+  renewToken(session: Secret, accessor: string, incrementSeconds: number): Promise<Renewal>;
+  /**
+   * Notes in Vault that this assertion (Asserted.use) is presented; true when it was not before, or for the very same.
+   * May be repeated.
+   */
+  claimUse(session: Secret, use: string, record: UseRecord): Promise<boolean>;
   /** Spends the task's token on one secret. */
   readSecret(token: Secret, ask: Ask): Promise<IssuedSecret>;
   /** True when Vault knows the lease. */
   lookupLease(session: Secret, leaseId: string): Promise<boolean>;
   /** What Vault granted. A lease it does not know fails with `missing`. */
-  renewLease(
-    session: Secret,
-    leaseId: string,
-    incrementSeconds: number,
-  ): Promise<{ readonly ttlMs: number; readonly renewable: boolean }>;
+  renewLease(session: Secret, leaseId: string, incrementSeconds: number): Promise<Renewal>;
   /** Revokes with `sync: true`: resolves when the engine has done it (sys/leases/revoke). */
   revokeLease(session: Secret, leaseId: string): Promise<void>;
   /** Revokes a token by accessor; a token that is gone already is a success. */

@@ -72,6 +72,9 @@ export const assertionRule = z
     typ: text.optional(),
     claims: z.record(claimName, patterns).default({}),
     caps_ttl: z.boolean().default(false),
+    single_use: z
+      .enum(['agent', 'vault'], { error: 'must be agent, or vault for once across all agents' })
+      .default('agent'),
   })
   .refine((rule) => SOURCES.filter((key) => rule[key] !== undefined).length === 1, {
     path: ['jwks_uri'],
@@ -95,6 +98,7 @@ export function toAssertionRule(file: z.infer<typeof assertionRule>): AssertionR
     claims,
     ...(typ === undefined ? {} : { typ }),
     capsTtl: file.caps_ttl,
+    ...(file.single_use === 'vault' ? { onceInFleet: true } : {}),
     keys: keySource(file),
   };
 }

@@ -130,6 +130,7 @@ const agentShape = z.strictObject({
       auth,
       session_role: vaultName.default('tasklease-session'),
       token_role: vaultName.default('tasklease'),
+      uses_mount: vaultName.default('tasklease-uses'),
       allow_broad_session: z.boolean().default(false),
       leash: duration(10_000, 3_600_000).default(300_000),
       timeout: duration(100, 300_000).default(10_000),

@@ -11,6 +11,7 @@ import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
 import { profileNameSchema } from './signal.ts';
+import { vaultAccess } from './vault-access.ts';
 
 const name = z
   .string()
@@ -144,18 +145,7 @@ const profileShape = z.strictObject({
     })
     .prefault({})
     .refine((ttl) => ttl.default <= ttl.max, { path: ['default'], message: 'is longer than max' }),
-  vault: z.strictObject({
-    mode: z.literal('child', { error: 'must be child (jwt is not in this version)' }).default('child'),
-    policies: z
-      .array(
-        vaultName.refine(
-          (policy) => policy !== 'root' && policy !== 'default',
-          'must be a policy of its own',
-        ),
-      )
-      .min(1, 'needs at least one policy'),
-    entity_alias: later('entity aliases'),
-  }),
+  vault: vaultAccess,
   approval: later('approvals'),
   children: z.array(profileNameSchema).default([]),
   bind: z.enum(['optional', 'required'], { error: 'must be optional or required' }).default('optional'),
@@ -177,6 +167,9 @@ export const profileFile = profileShape.superRefine((profile, context) => {
     context.addIssue({ code: 'custom', path, message });
   if (profile.mode !== undefined && (profile.mode & 0o007) !== 0 && !profile.unsafe) {
     complain(['mode'], 'is readable by everybody: say unsafe: true if that is meant');
+  }
+  if (profile.vault.mode === 'jwt' && profile.allow.assertion === undefined) {
+    complain(['vault', 'mode'], 'needs an assertion to log in with: describe it under allow.assertion');
   }
   for (const [param, { claim }] of Object.entries(profile.params)) {
     if (claim === undefined || profile.allow.assertion !== undefined) continue;
@@ -211,8 +204,10 @@ const strings = (value: unknown): string[] => {
   return value !== null && typeof value === 'object' ? Object.values(value).flatMap(strings) : [];
 };
 
+type ProfileFile = z.infer<typeof profileFile>;
+
 /** The domain's profile from a parsed file. */
-export function toProfile(file: z.infer<typeof profileFile>): Profile {
+export function toProfile(file: ProfileFile): Profile {
   return {
     name: file.profile as ProfileName,
     description: file.description,
@@ -234,6 +229,7 @@ export function toProfile(file: z.infer<typeof profileFile>): Profile {
       extend: file.ttl.extend,
     },
     policies: file.vault.policies,
+    ...loginOf(file.vault),
     bind: file.bind,
     children: file.children,
     overlapMs: file.overlap,
@@ -251,6 +247,9 @@ export function toProfile(file: z.infer<typeof profileFile>): Profile {
     ),
   };
 }
+
+const loginOf = ({ mode, mount = 'jwt', role, claims }: ProfileFile['vault']): Pick<Profile, 'login'> =>
+  mode === 'child' ? {} : { login: { mount, role: role!, ...defined({ claims }) } };
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 

@@ -15,7 +15,18 @@ export const authReply = z.object({
     renewable: z.boolean(),
     token_type: z.string(),
     orphan: z.boolean().optional(),
+    metadata: z.record(z.string(), z.string()).nullish(),
   }),
+});
+
+/** Reply of auth/token/renew-accessor, which does not show the token. */
+export const renewedToken = z.object({
+  auth: z.object({ accessor: z.string(), lease_duration: seconds, renewable: z.boolean() }),
+});
+
+/** Reply of a KV version 2 read that says for what an assertion was presented. */
+export const useReply = z.object({
+  data: z.object({ data: z.object({ task: z.string(), digest: z.string(), agent: z.string() }) }),
 });
 
 /** Reply that issues a secret. */

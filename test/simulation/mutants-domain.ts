@@ -6,9 +6,9 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'forget-the-late-token',
     file: 'src/domain/decide.ts',
-    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });",
+    find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt), ...kept });",
     replace:
-      "if (isRaising(grant, n)) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt) });",
+      "if (isRaising(grant, n)) step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt), ...kept });",
     seed: 6,
   },
   {

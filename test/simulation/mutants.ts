@@ -61,17 +61,17 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'forget-the-assertion',
-    file: 'src/engine/admission.ts',
-    find: 'if (asserted !== null) this.#mustBeUnused(asserted, task, digest);',
-    replace: '',
-    seed: 1,
+    file: 'src/engine/attestation.ts',
+    find: 'this.#mustBeUnused(asserted, task, digest);\n    const { login } = profile;',
+    replace: 'const { login } = profile;',
+    seed: 2,
   },
   {
     name: 'remember-the-assertion-in-memory-only',
-    file: 'src/engine/admission.ts',
+    file: 'src/engine/attestation.ts',
     find: 'this.#presented.get(use) ?? journal.assertionUse(use)',
     replace: 'this.#presented.get(use) ?? null',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'start-while-draining',
@@ -90,7 +90,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'token-outlives-the-wait-for-the-session',
-    file: 'src/engine/effect-runner.ts',
+    file: 'src/engine/token-opener.ts',
     find: `const session = await this.#session.sessionForStart();
       // Only now: while the agent logs in, time passes, and the token must not outlive the deadline by it.
       const asked = this.#ports.clock.now().at;`,

@@ -41,6 +41,7 @@ export function damagedJournal(path: string, bootId: string, damaged: Problem): 
     },
     ofThisBoot: () => false,
     tombstone: refuse,
+    agentId: refuse,
     assertionUse: refuse,
     lives: refuse,
     forget() {},

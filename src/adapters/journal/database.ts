@@ -35,7 +35,9 @@ const MIGRATIONS = [
   `CREATE TABLE assertion_uses (
     use TEXT PRIMARY KEY, task TEXT NOT NULL, digest TEXT NOT NULL, grant_id TEXT NOT NULL,
     until_wall_ms INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
-  CREATE INDEX uses_by_grant ON assertion_uses (grant_id);`,
+  CREATE INDEX uses_by_grant ON assertion_uses (grant_id);
+  CREATE TABLE agent (id TEXT NOT NULL) STRICT;
+  INSERT INTO agent VALUES (lower(hex(randomblob(16))));`,
 ];
 const VERSION = MIGRATIONS.length;
 

@@ -80,6 +80,7 @@ function journalOn(
   const noteUse = db.prepare(
     'INSERT OR REPLACE INTO assertion_uses (use, task, digest, grant_id, until_wall_ms, sum) VALUES (?, ?, ?, ?, ?, ?)',
   );
+  const selectAgent = db.prepare('SELECT id FROM agent');
   const selectUse = db.prepare('SELECT task, digest FROM assertion_uses WHERE use = ?');
 
   const compaction = new Compaction();
@@ -205,6 +206,7 @@ function journalOn(
           spent: row.spent === 1,
         } satisfies Tombstone;
       }),
+    agentId: () => attempt(() => selectAgent.get()!.id as string),
     assertionUse: (use) =>
       attempt(() => {
         const row = selectUse.get(use);

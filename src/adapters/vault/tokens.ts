@@ -177,7 +177,7 @@ async function checkedToken(
 }
 
 /** Vault keeps policy names in lower case. */
-const sameSet = (has: readonly string[], asked: readonly string[]): boolean => {
+export const sameSet = (has: readonly string[], asked: readonly string[]): boolean => {
   const names = new Set(asked.map((name) => name.toLowerCase()));
   return has.length === names.size && has.every((name) => names.has(name));
 };

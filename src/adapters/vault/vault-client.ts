@@ -8,14 +8,18 @@ import { URGENCY } from './gate.ts';
 import { type AuthOptions, loginWith } from './login.ts';
 import { openRequests } from './requests.ts';
 import { readSecret } from './secrets.ts';
+import { loginTask, renewToken } from './task-login.ts';
 import { openSession, tokenMaker, tokenReply } from './tokens.ts';
 import { openTransport, type TransportOptions } from './transport.ts';
+import { claimUse } from './uses.ts';
 
 export interface VaultOptions extends TransportOptions {
   readonly namespace?: string;
   readonly auth: AuthOptions;
   readonly sessionRole: string;
   readonly tokenRole: string;
+  /** A KV version 2 mount of tasklease's own: which assertions were presented. */
+  readonly usesMount?: string;
   readonly leashMs: number;
   readonly secretPaths?: () => readonly string[];
   readonly allowBroadSession?: boolean;
@@ -59,6 +63,10 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
       }
       return { ttlMs: parsed.data.lease_duration * 1000, renewable: parsed.data.renewable };
     },
+    claimUse: (session, use, record) =>
+      claimUse(requests, options.usesMount ?? 'tasklease-uses', session, use, record),
+    login: (request) => loginTask(requests, request),
+    renewToken: (session, accessor, increment) => renewToken(requests, session, accessor, increment),
     async revokeLease(session, leaseId) {
       // In the body, with sync: without it the answer means "queued" and says nothing about the engine.
       // Revoking what Vault does not know is a success.

@@ -6,6 +6,7 @@ import type { Profile } from '../../../src/domain/profile.ts';
 import type { StartSignal } from '../../../src/domain/task-spec.ts';
 import type { Draw } from './draw.ts';
 import { simAssertion } from './sim-assertions.ts';
+import type { World } from './world.ts';
 
 const SIGNED: ReadonlySet<string> = new Set(['report', 'config']);
 const ISSUER = 'https://ci.example';
@@ -41,12 +42,13 @@ export class Issuer {
   }
 
   /** What a task brings with its start. */
-  assertion(profile: string, task: string, wallMs: number): Pick<StartSignal, 'assertion'> {
+  assertion(profile: string, task: string, { clock, quiet }: World): Pick<StartSignal, 'assertion'> {
     if (!this.signsFor(profile)) return {};
-    const copied = this.#given.length > 0 && this.#draw.chance(0.3);
+    const copied = !quiet && this.#given.length > 0 && this.#draw.chance(0.3);
     const jti = copied ? this.#draw.pick(this.#given) : `jti-${task}`;
     this.#given.push(jti);
-    const exp = Math.floor(wallMs / 1000) + this.#draw.pick([-60, 5, 300, 300, 3600]);
+    const now = Math.floor(clock.now().wallMs / 1000);
+    const exp = now + this.#draw.pick(quiet ? [3600] : [-60, 5, 300, 300, 3600]);
     const claims = { iss: ISSUER, aud: AUDIENCE, sub: 'job', jti, exp, repository: 'acme/shop' };
     return { assertion: simAssertion(claims) };
   }

@@ -13,7 +13,10 @@ const SKEW_MS = 30_000;
 /** A task ends with its last lease when that ends this close to its deadline. */
 const LAST_MS = 2100;
 
-export function judgeFacts(world: World, { grant: id, fact, at: decidedAt, wallMs: decidedWallMs }: Entry): void {
+export function judgeFacts(
+  world: World,
+  { grant: id, fact, at: decidedAt, wallMs: decidedWallMs }: Entry,
+): void {
   const grant = world.ledger.grants.get(id);
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
   switch (fact.type) {

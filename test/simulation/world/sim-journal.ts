@@ -36,6 +36,8 @@ export class SimDisk {
   damaged: string | null = null;
   lines: Line[] = [];
   lives: Life[] = [];
+  /** As an agent draws it when it makes its journal. */
+  readonly agentId = crypto.randomUUID();
   uses = new Map<string, AssertionUse & { readonly grant: GrantId; readonly untilWallMs: number }>();
   readonly sessions = new Map<string, { boot: string; endsAt: Instant; wallMs: number }>();
   /** Entries written so far, those that compaction has dropped included. */
@@ -126,6 +128,10 @@ export class SimJournal implements Journal {
     if (life === undefined) return null;
     const { grant, owner, digest, spent } = life;
     return { grant, receipt: life.closed!.receipt, owner, digest, spent };
+  }
+
+  agentId(): string {
+    return this.#disk.agentId;
   }
 
   assertionUse(use: string): AssertionUse | null {

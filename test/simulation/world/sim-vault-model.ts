@@ -74,6 +74,8 @@ export class SimVaultModel {
   readonly down = new Set<SimSecret['engine']>();
   readonly tokens = new Map<string, SimToken>();
   readonly leases = new Map<string, SimLease>();
+  /** Assertions that were presented, and for what. */
+  readonly uses = new Map<string, string>();
   /** By lease id. Judges look here, not at the leases. */
   readonly credentials = new Map<string, SimCredential>();
   /** How leases (by id) and tokens (by accessor) ended. */

@@ -4,7 +4,17 @@
 import type { Ask } from '../../../src/domain/ask.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import type { IssuedSecret, SessionToken, TaskToken, TokenRequest, Vault } from '../../../src/ports/vault.ts';
+import type {
+  IssuedSecret,
+  LoggedIn,
+  Renewal,
+  SessionToken,
+  TaskLoginRequest,
+  TaskToken,
+  TokenRequest,
+  UseRecord,
+  Vault,
+} from '../../../src/ports/vault.ts';
 import { SimRoad } from './sim-road.ts';
 import { type SimSecret, type SimToken, SimVaultModel } from './sim-vault-model.ts';
 import { refused, unknown } from './vault-failures.ts';
@@ -80,6 +90,50 @@ export class SimVault extends SimRoad implements Vault {
     });
   }
 
+  claimUse(session: Secret, use: string, record: UseRecord): Promise<boolean> {
+    const as = textOf(session);
+    return this.request('claimUse', record.task, () => {
+      this.#mayAsAgent(as);
+      const said = JSON.stringify([record.task, record.digest, record.agent]);
+      const there = this.model.uses.get(use) ?? said;
+      this.model.uses.set(use, there);
+      return there === said;
+    });
+  }
+
+  /** Takes whatever assertion says who it is; the role is the policy. */
+  login({ role, assertion, longestMs }: TaskLoginRequest): Promise<LoggedIn> {
+    const said = textOf(assertion);
+    const askedAt = this.model.now;
+    return this.request('login', role, () => {
+      const policies = [role];
+      if (this.#options.policies[role] === undefined) throw refused(400, `role "${role}" could not be found`);
+      if (!said.startsWith('signed:')) throw refused(400, 'error validating token');
+      const endsAt = this.model.now + longestMs;
+      const token = this.model.addToken({
+        parent: null,
+        policies,
+        periodMs: null,
+        meta: {},
+        askedAt,
+        endsAt,
+      });
+      const { accessor } = token;
+      return { token: secretOf(token.value), accessor, ttlMs: longestMs, metadata: { role }, fault: null };
+    });
+  }
+
+  renewToken(session: Secret, accessor: string, incrementSeconds: number): Promise<Renewal> {
+    const as = textOf(session);
+    return this.request('renewToken', accessor, () => {
+      this.#mayAsAgent(as);
+      const token = this.model.tokens.get(accessor);
+      if (token === undefined) throw refused(403, 'invalid accessor', true);
+      token.endsAt = this.model.now + incrementSeconds * 1000;
+      return { ttlMs: incrementSeconds * 1000, renewable: true };
+    });
+  }
+
   readSecret(token: Secret, ask: Ask): Promise<IssuedSecret> {
     const as = textOf(token);
     return this.request('readSecret', ask.path, () => {
@@ -105,11 +159,7 @@ export class SimVault extends SimRoad implements Vault {
     });
   }
 
-  renewLease(
-    session: Secret,
-    leaseId: string,
-    incrementSeconds: number,
-  ): Promise<{ ttlMs: number; renewable: boolean }> {
+  renewLease(session: Secret, leaseId: string, incrementSeconds: number): Promise<Renewal> {
     const as = textOf(session);
     return this.request('renewLease', leaseId, () => {
       this.#mayAsAgent(as);

@@ -266,3 +266,97 @@ describe('a profile that is changed', () => {
     expect(agent.receipt(taskId('a'), caller()).outcome).toBe('revoked');
   });
 });
+
+describe('an assertion that counts once for all agents', () => {
+  const fleet = { allow: allow({ onceInFleet: true }) };
+
+  test('is refused at a second agent, with another state directory', async () => {
+    const one = new House();
+    const two = new House();
+    await one.start(await open(one, fleet), 'a', { assertion: signed(one) });
+    for (const [use, said] of one.vault.model.uses) two.vault.model.uses.set(use, said);
+    const copied = two.start(await open(two, fleet), 'a', { assertion: signed(two) });
+    await expect(copied).rejects.toMatchObject({ code: 'IDENTITY_REJECTED' });
+    expect(two.disk.lines).toEqual([]);
+  });
+
+  test('is not spent by a start that is refused, nor while Vault cannot be asked', async () => {
+    const house = new House();
+    const agent = await open(house, fleet);
+    const wrong = house.start(agent, 'a', { assertion: signed(house), params: { no: 'such' } });
+    await expect(wrong).rejects.toMatchObject({ code: 'SIGNAL_INVALID' });
+    house.vault.fault = (verb) => (verb === 'claimUse' ? 'lost' : null);
+    const unsure = house.start(agent, 'a', { assertion: signed(house) });
+    await expect(unsure).rejects.toMatchObject({ code: 'VAULT_UNREACHABLE', retryable: true });
+    house.vault.fault = () => null;
+    await house.clock.advance(5000);
+    const other = house.start(agent, 'b', { assertion: signed(house) });
+    await expect(other).rejects.toMatchObject({ code: 'IDENTITY_REJECTED' });
+    expect((await house.start(agent, 'a', { assertion: signed(house) })).state).toBe('active');
+  });
+});
+
+describe('a task that logs in with its assertion', () => {
+  const login = { mount: 'jwt', role: 'tasklease-db', claims: ['customer'] };
+  const jwt = { policies: [], login };
+  const tokens = (house: House) =>
+    [...house.vault.model.tokens.values()].filter(({ policies }) => policies[0] === 'tasklease-db');
+
+  test('has a token that is nobody’s child, is renewed with the leases, and goes at the stop', async () => {
+    const house = new House();
+    const agent = await open(house, jwt);
+    await house.start(agent, 'a', { assertion: signed(house, { customer: 'c-1' }) });
+    expect(tokens(house)).toMatchObject([{ parent: null }]);
+    await house.clock.advance(580_000);
+    expect(agent.list(caller())).toMatchObject([{ state: 'active', generation: 1 }]);
+    void agent.stop(taskId('a'), caller(), 0);
+    await house.clock.advance(10_000);
+    expect(tokens(house)).toEqual([]);
+    expect(agent.receipt(taskId('a'), caller()).leases).toMatchObject([{ secret: 'db', proof: 'revoked' }]);
+  });
+
+  test('is replaced while its assertion is in memory when the token is lost', async () => {
+    const house = new House();
+    const agent = await open(house, jwt);
+    await house.start(agent, 'a', { assertion: signed(house, { customer: 'c-1' }) });
+    house.vault.model.endToken(tokens(house)[0]!.accessor, 'admin');
+    await house.clock.advance(200_000);
+    expect(agent.list(caller())).toMatchObject([{ state: 'active', generation: 2 }]);
+  });
+
+  test('is adopted after kill -9, and its token is renewed by the next agent', async () => {
+    const house = new House();
+    await house.start(await open(house, jwt), 'a', { assertion: signed(house, { customer: 'c-1' }) });
+    house.kill();
+    const agent = await open(house, jwt);
+    await house.clock.advance(500_000);
+    expect(agent.list(caller())).toMatchObject([{ state: 'active', generation: 1 }]);
+  });
+
+  test('is refused while another lives with the same sub and other claims, also one that is still being revoked', async () => {
+    const house = new House();
+    const agent = await open(house, jwt);
+    await house.start(agent, 'a', { assertion: signed(house, { jti: 'a', customer: 'c-1' }) });
+    const rival = () => house.start(agent, 'b', { assertion: signed(house, { jti: 'b', customer: 'c-2' }) });
+    await expect(rival()).rejects.toMatchObject({ code: 'PROFILE_DENIED', retryable: true });
+    house.vault.fault = (verb) => (verb === 'revokeLease' ? 'broken' : null);
+    void agent.stop(taskId('a'), caller(), 0);
+    await house.clock.advance(1000);
+    await expect(rival()).rejects.toMatchObject({ code: 'PROFILE_DENIED' });
+    house.vault.fault = () => null;
+    await house.clock.advance(60_000);
+    expect((await rival()).state).toBe('active');
+    await house.start(agent, 'c', { assertion: signed(house, { jti: 'c', customer: 'c-2' }) });
+  });
+
+  test.each(['*', '+', 'a/b', '..', ''])(
+    'is refused for the claim %j before Vault is asked',
+    async (customer) => {
+      const house = new House();
+      const agent = await open(house, jwt);
+      const start = house.start(agent, 'a', { assertion: signed(house, { customer }) });
+      await expect(start).rejects.toMatchObject({ code: 'PROFILE_DENIED' });
+      expect(house.disk.lines).toEqual([]);
+    },
+  );
+});

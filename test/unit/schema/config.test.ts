@@ -77,6 +77,7 @@ tasks: []
       vault: {
         ...MINIMAL.vault,
         session_role: 'tasklease-session',
+        uses_mount: 'tasklease-uses',
         token_role: 'tasklease',
         allow_broad_session: false,
         standbys: [],

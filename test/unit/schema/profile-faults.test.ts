@@ -115,10 +115,22 @@ test.each<[string, unknown, string | RegExp]>([
     'vault.entity_alias is not in this version: entity aliases',
   ],
   [
-    'mode: jwt',
-    withKeys({ vault: { mode: 'jwt', policies: ['a'] } }),
-    'vault.mode must be child (jwt is not in this version)',
+    'mode: jwt without a role',
+    withKeys({ vault: { mode: 'jwt' } }),
+    'vault.role is missing: name the role at the jwt mount',
   ],
+  [
+    'mode: jwt without an assertion',
+    withKeys({ vault: { mode: 'jwt', role: 'deploy' } }),
+    'vault.mode needs an assertion to log in with: describe it under allow.assertion',
+  ],
+  ['another mode', withKeys({ vault: { mode: 'root' } }), 'vault.mode must be child or jwt'],
+  [
+    'a role in mode child',
+    withKeys({ vault: { policies: ['a'], role: 'deploy' } }),
+    'vault.role belongs to mode: jwt',
+  ],
+  ['mode child without policies', withKeys({ vault: {} }), 'vault.policies needs at least one policy'],
   [
     'a param from a claim',
     param({ claim: 'repository', pattern: 'x' }),

@@ -1,0 +1,96 @@
+# Policy "tasklease-session-jwt": what the session token of an agent may do all of whose profiles have vault.mode: jwt.
+# Tasks log in with their own assertions, so it makes no token at all: it renews, revokes and looks up, and can come to
+# no secret whatever is done with it. Put it into allowed_policies of session-role.json instead of tasklease-session.
+# Parameter limits: https://developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints
+
+# Know a lease before and not any more after its revocation: that is the proof.
+# https://developer.hashicorp.com/vault/api-docs/system/leases#read-lease
+path "sys/leases/lookup" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id"]
+  allowed_parameters = {
+    "lease_id" = []
+  }
+}
+
+# Keep a running task's leases alive, and cut them to the task's deadline. Task tokens may not.
+# https://developer.hashicorp.com/vault/api-docs/system/leases#renew-lease
+path "sys/leases/renew" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id", "increment"]
+  allowed_parameters = {
+    "lease_id"  = []
+    "increment" = []
+  }
+}
+
+# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the mounts:
+# "lease_id" = ["database/creds/report/*", "pki/issue/app/*"].
+# https://developer.hashicorp.com/vault/api-docs/system/leases#revoke-lease
+path "sys/leases/revoke" {
+  capabilities        = ["update"]
+  required_parameters = ["lease_id", "sync"]
+  allowed_parameters = {
+    "lease_id" = []
+    "sync"     = [true]
+  }
+}
+
+# End a task's token, and prove that it is gone, by accessor: the token itself is used once and forgotten.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#revoke-a-token-accessor
+path "auth/token/revoke-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor"]
+  allowed_parameters = {
+    "accessor" = []
+  }
+}
+path "auth/token/lookup-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor"]
+  allowed_parameters = {
+    "accessor" = []
+  }
+}
+
+# Keep a task's token alive, by its accessor: it is nobody's child, so without this it ends by its TTL, which is the
+# leash at most.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-accessor
+path "auth/token/renew-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor", "increment"]
+  allowed_parameters = {
+    "accessor"  = []
+    "increment" = []
+  }
+}
+
+# Note that a task assertion was presented (profiles with single_use: vault), once for all agents together: the first
+# entry stays, since it is written with cas=0. Nothing secret is in it. Not needed where no profile does so.
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#create-update-secret
+path "tasklease-uses/data/+" {
+  capabilities = ["create", "update", "read"]
+}
+
+# See that it is no broader than this: the agent refuses a session that may read what its profiles name.
+# https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
+path "sys/capabilities-self" {
+  capabilities        = ["update"]
+  required_parameters = ["paths"]
+  allowed_parameters = {
+    "paths" = []
+  }
+}
+
+# The session itself. It has no default policy, so what that would give is named: renew within the leash
+# (unrenewed, Vault ends it, and soon every task token that it kept alive), look at it, end it at exit.
+# https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
