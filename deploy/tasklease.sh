@@ -302,7 +302,10 @@ alarm() {
     sleep "$1" 3<&- 4>&- &
     echo "$!" >&4
     exec 3<&- 4>&-
-    wait "$!" && kill -s USR2 "$$"
+    wait "$!" || exit
+    : >"$fifos/alarm" || exit
+    # A shell that is just about to wait can miss a signal: again, until it was heard.
+    while [ -e "$fifos/alarm" ] && kill -s USR2 "$$"; do sleep 0.3; done
   ) </dev/null >/dev/null 2>&1 &
 }
 
@@ -351,23 +354,23 @@ read_answer() {
   esac
 }
 
-# Tells the script; ends the follower when nobody is there to be told. One thing after the other, for a second at most:
-# bash may lose a signal that comes while its trap runs.
+# Tells the script, until it has heard: a shell that is just about to wait can miss a signal, and bash may lose one that
+# comes while its trap runs. Ends the follower when nobody is there to be told.
 tell() {
-  patience=50
-  while [ -e "$fifos/${told:-none}" ] && [ "$patience" -gt 0 ]; do
-    patience=$((patience - 1))
-    sleep 0.02
-  done
-  told=$1
   printf '%s' "$2" 2>/dev/null >"$fifos/$1.new" && mv "$fifos/$1.new" "$fifos/$1" 2>/dev/null || exit 0
   kill -s USR1 "$$" 2>/dev/null || exit 0
+  patience=0
+  while [ -e "$fifos/$1" ]; do
+    sleep 0.02
+    patience=$((patience + 1))
+    if [ $((patience % 15)) -eq 0 ]; then kill -s USR1 "$$" 2>/dev/null || exit 0; fi
+  done
 }
 
 # Reads the agent's lines, over its restarts, until the task is over or lost.
 follow() {
   trap '' INT QUIT TERM HUP
-  ended='' told=''
+  ended=''
   while [ -z "$ended" ]; do
     while read -r line <&3; do
       case $line in
@@ -388,6 +391,7 @@ redial() {
   tries=$redials
   while [ "$tries" -gt 0 ]; do
     tries=$((tries - 1))
+    exec 3<&- # else the holder's next curl would find a reader that is about to go, and the next one would find no curl
     tell again ''
     exec 3<"$fifos/stream" # waits for the holder's curl
     read_answer
@@ -407,10 +411,15 @@ redial() {
   return 1
 }
 
-signal_command() { [ -z "$cmd" ] || kill -s "$1" "$cmd" 2>/dev/null; }
+# CMD tells its process id before it begins; until then there is nothing to be signalled.
+signal_command() {
+  [ -n "$cmd" ] || return 0
+  while [ ! -s "$fifos/pid" ] && kill -s 0 "$cmd" 2>/dev/null; do sleep 0.02; done
+  [ ! -s "$fifos/pid" ] || read -r target <"$fifos/pid"
+  kill -s "$1" "${target:-$cmd}" 2>/dev/null
+}
 
 on_signal() {
-  interrupted=yes
   [ -n "$cmd" ] || exit "$2"
   case $1 in
     # At a terminal CMD has had this one too, if it could be told not to ignore it.
@@ -421,7 +430,6 @@ on_signal() {
 
 # What the follower has told.
 on_news() {
-  interrupted=yes
   # The task has more time than was asked for at the start; the agent's own end of it counts from now on.
   if heard moved; then extended=yes; fi
   if heard again; then
@@ -462,7 +470,8 @@ on_over() {
 }
 
 on_alarm() {
-  interrupted=yes
+  [ -e "$fifos/alarm" ] || return 0 # heard before
+  rm -f "$fifos/alarm"
   echo 0 >&4
   if [ -n "$over" ]; then
     signal_command KILL
@@ -517,7 +526,7 @@ run() {
   if [ -z "$dashes" ] || [ $# -eq 0 ]; then misused "the command is missing: run --profile P -- CMD..."; fi
   prepare_start
   find_command "$1"
-  cmd='' over='' away='' expired='' extended='' started='' holder='' fifos='' interrupted=''
+  cmd='' over='' away='' expired='' extended='' started='' holder='' fifos=''
   fifos=$(mktemp -d "${TMPDIR:-/tmp}/tasklease.XXXXXX" 2>/dev/null || mktemp -d /dev/shm/tasklease.XXXXXX 2>/dev/null)
   if [ -z "$fifos" ] || ! mkfifo "$fifos/life" "$fifos/stream"; then
     say "cannot make two pipes in ${TMPDIR:-/tmp} or /dev/shm. Name a directory one may write with TMPDIR."
@@ -560,12 +569,16 @@ run() {
   as_usual=''
   env --default-signal=INT,QUIT true 2>/dev/null && as_usual='env --default-signal=INT,QUIT'
   exec 5<&0
+  # What becomes of CMD is written down by the one that waits for nothing else: a shell that hears signals while it waits
+  # can take one for the end of CMD, and bash then forgets the real one.
   (
-    exec 3<&- 4>&-
+    exec 3<&- 4>&- 6>&2 2>/dev/null # what the shell itself has to say of its end is nobody's business
+    trap : INT QUIT TERM HUP
     TASKLEASE_TASK=$task TASKLEASE_DIR=$dir
     export TASKLEASE_TASK TASKLEASE_DIR
-    # shellcheck disable=SC2086 # a command with its option, or nothing
-    exec $as_usual "$@" 5<&-
+    # shellcheck disable=SC2016,SC2086 # for the inner shell; a command with its option, or nothing
+    $as_usual sh -c 'echo "$$" >"$0/pid" && exec "$@" 2>&6 6>&-' "$fifos" "$@" 5<&-
+    echo "$?" >"$fifos/code.new" && mv "$fifos/code.new" "$fifos/code"
   ) <&5 &
   cmd=$!
   exec 5<&-
@@ -573,20 +586,15 @@ run() {
   exec 3<&-
   [ -z "$duration_seconds" ] || alarm "$duration_seconds"
 
-  # A trapped signal ends `wait` early, and looks like a command that died of it (bash may even run the trap later): again,
-  # until it repeats itself or knows no more. 127 then means that it had been heard.
-  interrupted='' same=0
-  wait "$cmd"
-  exit_code=$?
-  while [ -n "$interrupted" ] || [ "$exit_code" -gt 128 ]; do
-    interrupted=''
+  # A trapped signal ends `wait` early: again, until the end of CMD is written down, or nobody is left to do that.
+  while :; do
     wait "$cmd" 2>/dev/null
-    again=$?
-    [ "$again" != 127 ] || break
-    if [ "$again" = "$exit_code" ] && ! kill -s 0 "$cmd" 2>/dev/null; then same=$((same + 1)); else same=0; fi
-    exit_code=$again
-    [ "$same" -lt 3 ] || break
+    exit_code=$?
+    [ ! -s "$fifos/code" ] || break
+    kill -s 0 "$cmd" 2>/dev/null || break
+    sleep 0.02
   done
+  [ ! -s "$fifos/code" ] || read -r exit_code <"$fifos/code"
   finish
   if [ -n "$expired" ]; then exit 124; fi
   case $over in
