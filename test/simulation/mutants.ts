@@ -85,21 +85,21 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     file: 'src/domain/approval.ts',
     find: 'if (uid === owner.uid) {',
     replace: 'if (uid === -1) {',
-    seed: 1,
+    seed: 11,
   },
   {
     name: 'rotate-beyond-the-approval',
     file: 'src/domain/refit.ts',
     find: 'keepWithin(grant, profile, plan);',
     replace: '',
-    seed: 1,
+    seed: 15,
   },
   {
     name: 'approval-for-what-it-was-before',
     file: 'src/engine/reload.ts',
     find: "actor.send({ type: 'approvalVoided', problem });",
     replace: 'void problem;',
-    seed: 1,
+    seed: 26,
   },
   {
     name: 'trust-the-increment',
@@ -131,7 +131,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     file: 'src/engine/bindings.ts',
     find: "this.#liveness.watch(bind, null, gone, bound ?? '')",
     replace: 'this.#liveness.watch(bind, null, gone)',
-    seed: 1719,
+    seed: 2984,
   },
   {
     name: 'renew-after-stop',

@@ -11,7 +11,7 @@ import { drawProfile, GUARDED, UID } from './scenery.ts';
 import { ADMIN, type SimTask } from './tasks.ts';
 import type { World } from './world.ts';
 
-const SHARE = 0.2;
+const SHARE = 0.25;
 /** Whoever comes by the admin socket; the requester may not approve, whatever the list says. */
 const UIDS = [0, 7, 8, UID];
 
@@ -40,7 +40,7 @@ export class Approvers {
 
   #next(): void {
     const { clock, weather } = this.#world;
-    clock.after(this.#draw.wait(weather.meanGapMs * 2) + 1, () => {
+    clock.after(this.#draw.wait(weather.meanGapMs / 2) + 1, () => {
       if (this.#world.quiet) return;
       this.#table[this.#draw.weighted({ ask: 5, word: 6, race: 1, lastMoment: 1, again: 1, change: 0.7 })]();
       this.#next();

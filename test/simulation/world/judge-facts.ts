@@ -169,6 +169,8 @@ function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: s
       if (!task.revokeTried) wrong('nobody asked for it');
       return;
     default:
+      // Its profile asked for more than was approved by the time when the next agent came up.
+      if (grant.approval !== null && task.revokeTried) return;
       if (taskOver(world, task, grant.acceptedAt) === null) judgeNeed(world, grant, `${reason}: ${detail}`);
   }
 }
