@@ -349,9 +349,26 @@ read_answer() {
   status=${line%% *}
   while read -r line <&3 && [ "${line%"$cr"}" != '' ]; do :; done
   case $status in
-    200 | 201) read -r body <&3 || status=000 ;;
+    200 | 201 | 202) read -r body <&3 || status=000 ;;
     *) body=$(cat <&3) ;;
   esac
+}
+
+# Reads the agent's lines until the start is approved and done, or refused: sets `status` and `body`.
+await_approval() {
+  say "$task waits for approval: on the agent's host, tasklease approve $task"
+  status=000 body=''
+  while read -r line <&3; do
+    case $line in
+      *'"type":"grant.refused"'*) body=$line ;;
+      *'"type":"grant.closed"'*)
+        status=403
+        return ;;
+      *'"type":"delivery.published"'*)
+        call GET "/v1/tasks/$task" </dev/null 3<&- 4>&-
+        return ;;
+    esac
+  done
 }
 
 # Tells the script, until it has heard: a shell that is just about to wait can miss a signal, and bash may lose one that
@@ -548,6 +565,7 @@ run() {
   started=yes
   exec 3<"$fifos/stream"
   read_answer
+  [ "$status" != 202 ] || await_approval
   case $status in
     200 | 201) ;;
     000)
@@ -555,7 +573,7 @@ run() {
       say_unreachable
       exit 125 ;;
     *)
-      [ "$status" = 202 ] || started=''
+      started=''
       say_refused "start of $task refused"
       exit 125 ;;
   esac

@@ -1,6 +1,7 @@
 // Owns the wiring of the agent: the only place that knows every layer. Invariant: opened in order, each
 // step failing with its reason; the sockets last, so that nobody can call an agent that has not recovered.
 
+import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import { openAssertions } from './adapters/assertion/assertions.ts';
@@ -77,6 +78,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
     {
       leashMs: config.vault.leash,
       answerWithinMs: config.vault.timeout,
+      sha256: (text) => createHash('sha256').update(text).digest('hex'),
       limits: {
         tasks: config.limits.tasks,
         tasksPerUid: config.limits.tasks_per_uid,

@@ -121,7 +121,8 @@ export function socketPath(option: string | undefined, env: NodeJS.ProcessEnv = 
 }
 
 /** Whether the command talks to the admin socket. */
-export const asksAdmin = (command: string): boolean => ['revoke-all', 'drain', 'abandon'].includes(command);
+export const asksAdmin = (command: string): boolean =>
+  ['approve', 'deny', 'revoke-all', 'drain', 'abandon'].includes(command);
 
 /** The admin socket: option, environment, default. */
 export function adminSocketPath(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {

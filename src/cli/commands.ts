@@ -40,6 +40,16 @@ export const entries: readonly Entry[] = [
   { name: 'health', summary: 'ask whether the agent is ready', load: () => import('./health.ts') },
   { name: 'agent', summary: 'the sidecar', outside: true },
   {
+    name: 'approve',
+    summary: 'approve a task that waits for it (admin socket)',
+    load: () => import('./approve.ts'),
+  },
+  {
+    name: 'deny',
+    summary: 'deny a task that waits for approval (admin socket)',
+    load: () => import('./deny.ts'),
+  },
+  {
     name: 'revoke-all',
     summary: 'kill switch: stop every task now (admin socket)',
     load: () => import('./revoke-all.ts'),
@@ -62,7 +72,7 @@ export const entries: readonly Entry[] = [
 ];
 
 /** Commands of the contract that a later version brings. */
-const later = new Set(['explain', 'policy', 'doctor', 'audit', 'init', 'schema', 'approve', 'deny']);
+const later = new Set(['explain', 'policy', 'doctor', 'audit', 'init', 'schema']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {

@@ -52,7 +52,8 @@ failed or the task was lost, 126 when CMD is not executable, 127 when it is not 
 export const startUsage = `Usage: tasklease start --profile P [options]
 
 Start a task: lease its secrets and publish them as files. It ends at its deadline, by "tasklease stop",
-with the process or control group it is bound to, or with its parent.
+with the process or control group it is bound to, or with its parent. Where its profile needs approval, this
+waits for it and says so.
 
 Example:
   tasklease start --profile report-read --task build-81 --param env=prod --duration 15m
@@ -193,6 +194,39 @@ Options:
 ${ADMIN}
 
 ${EXITS}, 4 revocation still pending
+`;
+
+export const approveUsage = `Usage: tasklease approve TASK [options]
+
+Approve a task whose profile needs it (approval.required). What is asked is shown first, and what was shown
+is what is approved: nothing else that may wait under the same id by then. Whoever asked for a task cannot
+approve it.
+
+Example:
+  tasklease status --socket /run/tasklease-private/admin.sock
+  sudo tasklease approve deploy-81
+  sudo tasklease approve deploy-81 --yes --reason OPS-712
+
+Options:
+  --yes                do not ask on the terminal
+  --reason TEXT        goes on record
+${ADMIN}
+
+${EXITS}
+`;
+
+export const denyUsage = `Usage: tasklease deny TASK [options]
+
+Deny a task that waits for approval. Whoever waits for it is told at once, and why.
+
+Example:
+  sudo tasklease deny deploy-81 --reason 'not during the freeze'
+
+Options:
+  --reason TEXT        goes on record and to whoever asked
+${ADMIN}
+
+${EXITS}
 `;
 
 export interface Listed {

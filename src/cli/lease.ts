@@ -1,10 +1,15 @@
 // Owns the two ends of a task that `run` holds: the bound start, and the stop that waits for the proof.
 // Invariant: a task started here is always bound, so that our own end, kill -9 included, ends it.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startApproved, Teller, untilPublished } from './approval-wait.ts';
 import { type Client, expectOk, isStream, parseJson, type Reply, type Stream, taskPath } from './client.ts';
 import { AgentUnreachable, Refused } from './failure.ts';
 import { fieldsOf, textOf } from './show.ts';
 import type { Start, StartBody } from './start-body.ts';
+
+/** Between the loss of a connection and the attempt to hold its task again. */
+const PAUSE_MS = 200;
 
 /** The start answer, as far as `run` needs it. Instants are RFC 3339. */
 export interface Granted {
@@ -19,21 +24,36 @@ export interface Granted {
 /**
  * Starts the task bound to process `pid`; where the agent cannot see that process (another pid namespace:
  * a sidecar), bound to the connection.
+ * Waits for the approval that its profile may need.
+ * @param signal when it is not wanted any more
  * @throws Refused, AgentUnreachable
  */
-export async function startBound(client: Client, start: Start, pid: number): Promise<Granted> {
-  const reply = await client.request('PUT', taskPath(start.task), { body: { ...start.body, bind: { pid } } });
-  return refusesPid(reply) ? startHeld(client, start.task, start.body) : granted(expectOk(reply).body);
+export async function startBound(
+  client: Client,
+  start: Start,
+  pid: number,
+  signal?: AbortSignal,
+): Promise<Granted> {
+  const reply = await startApproved(client, start.task, { ...start.body, bind: { pid } }, signal);
+  return refusesPid(reply)
+    ? startHeld(client, start.task, start.body, signal)
+    : granted(expectOk(reply).body);
 }
 
 /** Whether it is the pid that the agent does not take. Anything else is refused for good, and only once. */
 function refusesPid(reply: Reply): boolean {
   if (![400, 401, 403].includes(reply.status)) return false;
-  const { detail, hint } = new Refused(reply.status, reply.text, reply.body).problem;
-  return /\bpid\b/i.test(`${detail} ${hint ?? ''}`);
+  const { code, detail, hint } = new Refused(reply.status, reply.text, reply.body).problem;
+  // An approver's reason may speak of anything.
+  return code !== 'APPROVAL_DENIED' && /\bpid\b/i.test(`${detail} ${hint ?? ''}`);
 }
 
-async function startHeld(client: Client, task: string, start: StartBody): Promise<Granted> {
+async function startHeld(
+  client: Client,
+  task: string,
+  start: StartBody,
+  signal?: AbortSignal,
+): Promise<Granted> {
   const body = { ...start, bind: { connection: true } };
   const stream = await client.stream('PUT', taskPath(task), { body });
   if (!isStream(stream)) return granted(expectOk(stream).body);
@@ -42,7 +62,16 @@ async function startHeld(client: Client, task: string, start: StartBody): Promis
     stream.close();
     throw new Refused(first.status, first.text, first.body);
   }
-  return { ...granted(first.body), held: { stream, body } };
+  const active = first.status === 202 ? await approved(client, task, stream, first) : first;
+  if (active !== null) return { ...granted(active.body), held: { stream, body } };
+  // The agent went away; the next one keeps the request for a while.
+  await sleep(PAUSE_MS, undefined, { signal });
+  return startHeld(client, task, start, signal);
+}
+
+function approved(client: Client, task: string, stream: Stream, first: Reply): Promise<Reply | null> {
+  new Teller(task).tell(first.body);
+  return untilPublished(client, task, stream);
 }
 
 /** The start answer of a stream that stays open: its first line. @throws AgentUnreachable when there is none */

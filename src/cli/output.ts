@@ -3,6 +3,7 @@
 // terminal and never with NO_COLOR (no-color.org); a caller's text cannot steer the terminal.
 
 import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
 
 const STDERR = 2;
@@ -19,6 +20,14 @@ export function say(text: string): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // the reader is slow: 1 ms
     }
   }
+}
+
+/** Asks for one line on the terminal; what is typed is nobody's secret. */
+export async function ask(question: string): Promise<string> {
+  say(question);
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  for await (const line of lines) return line.trim();
+  return '';
 }
 
 /** Writes text and a newline to stdout. */

@@ -31,11 +31,13 @@ export async function runTask(run: Run): Promise<number> {
   let child: Child | undefined;
   const interruption = Promise.withResolvers<NodeJS.Signals>();
   let stopWaiting = (): void => {};
+  const waiting = new AbortController();
   const release = catchSignals((signal) => {
     if (child !== undefined) {
       if (mustForward(signal)) child.kill(signal);
     } else if (asksToEnd(signal)) {
       interruption.resolve(signal);
+      waiting.abort();
       stopWaiting();
     }
   });
@@ -50,7 +52,7 @@ export async function runTask(run: Run): Promise<number> {
   let watch: Watch | undefined;
   try {
     const started = await Promise.race([
-      startBound(run.client, run.start, process.pid),
+      startBound(run.client, run.start, process.pid, waiting.signal),
       interruption.promise,
     ]);
     if (typeof started === 'string') {

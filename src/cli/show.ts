@@ -38,10 +38,17 @@ export function task(value: unknown, now?: number): string {
     ['generation', textOf(fields.generation)],
     ['deadline', fields.deadline === undefined ? '' : instant(fields.deadline, now)],
     ['closed', fields.closed_at === undefined ? '' : instant(fields.closed_at, now)],
+    ...approvalRows(fields, now),
     ['reason', problem(fields.reason)],
     ...leaseRows(fields.leases, now),
   ];
   return columns(rows.filter((row) => row[1] !== ''));
+}
+
+function approvalRows({ state, approval }: Fields, now?: number): string[][] {
+  const { approve_by: until, given } = fieldsOf(approval);
+  if (state === 'pending_approval') return [['approval', `awaited until ${instant(until, now)}`]];
+  return listOf(given).map((word) => ['approved', `by uid ${textOf(fieldsOf(word).uid)}`]);
 }
 
 function leaseRows(value: unknown, now?: number): string[][] {
@@ -80,7 +87,7 @@ function ended(lease: Fields, now?: number): string {
 const notRevocable = (ends: string, now?: number): string =>
   `not revocable, ${ends === '' ? 'no end of its own' : `ends at ${instant(ends, now)}`}`;
 
-function event(value: unknown): string {
+export function event(value: unknown): string {
   const { type, id } = fieldsOf(value);
   return typeof type === 'string' && typeof id === 'string' ? `${type}:${id}` : '';
 }

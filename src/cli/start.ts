@@ -1,8 +1,9 @@
-// Owns `tasklease start`: one start signal, the grant printed.
+// Owns `tasklease start`: one start signal, its approval waited for where it needs one, the grant printed.
 
+import { startApproved } from './approval-wait.ts';
 import { clientOptions, parse, readOutput, socketPath } from './args.ts';
 import { show } from './call.ts';
-import { connect, taskPath } from './client.ts';
+import { connect } from './client.ts';
 import { type Command, Exit } from './command.ts';
 import { UsageError } from './failure.ts';
 import { startUsage } from './help.ts';
@@ -22,9 +23,8 @@ export const command: Command = {
     const output = readOutput('start', values.output);
     const { task, body } = readStart('start', values);
     const bind = readBind(values);
-    const reply = await connect(socketPath(values.socket)).request('PUT', taskPath(task), {
-      body: { ...body, ...bind },
-    });
+    const client = connect(socketPath(values.socket));
+    const reply = await startApproved(client, task, { ...body, ...bind });
     show(reply, output, (answer) => taskTable(answer));
     return Exit.ok;
   },

@@ -99,6 +99,11 @@ export const unproved = (task: string, count: number): string =>
 export const leases = (count: number): string => (count === 1 ? '1 lease' : `${count} leases`);
 export const profileFault = (fault: string): string =>
   `${line(`warning: a profile is faulty: ${clean(fault)}`)}\n${next('correct the file; until then its last good version, if any, is in use')}`;
+export const waits = (task: string, until: string): string =>
+  `${line(`${task} waits for approval until ${clean(until)}`)}\n${next(`on the agent's host, an approver who did not ask for it: tasklease approve ${task}`)}`;
+export const approvable = 'Approve it? [y/N]';
+export const notApproved = (task: string): string =>
+  `${line(`${task} was not approved and goes on waiting`)}\n${next(`tasklease deny ${task} --reason TEXT tells whoever asked`)}`;
 export const noTasks = 'no tasks';
 export const nothingToStop = 'no task was running';
 export const withdrawn =
@@ -119,7 +124,7 @@ export const run = {
   spawnFailed: (command: string, code: string): string =>
     `${line(`${clean(command)} could not be started (${code}); the task is stopped`)}\n${next('start it without tasklease to see why')}`,
   notActive: (task: string, name: string): string =>
-    `${line(`${task} is ${clean(name)}, not active; CMD was not started and the task is stopped`)}\n${next('use a profile that needs no approval')}`,
+    `${line(`${task} is ${clean(name)}, not active; CMD was not started and the task is stopped`)}\n${next("look at it with tasklease status, and at the agent's log")}`,
   interrupted: (task: string, signal: string): string =>
     line(`${signal} came before ${task} was active; CMD was not started`),
   timeUp: (task: string): string =>

@@ -7,7 +7,7 @@ import { type Lines, passes, pause, WINDOW_MS } from './facts.ts';
 import { AgentUnreachable, type Answer, ask, refusal, send } from './http.ts';
 import { stopUntilHeard } from './stop.ts';
 import type { Granted } from './task.ts';
-import type { StartOptions, TaskStatus } from './types.ts';
+import type { StartOptions, TaskEvent, TaskStatus } from './types.ts';
 
 const TASK_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
@@ -90,13 +90,33 @@ export class Starter {
   async #once(task: string, body: Body, signal: AbortSignal | undefined): Promise<Granted> {
     const path = `/v1/tasks/${task}`;
     if (!holds(body)) {
-      const { body: status } = await ask<TaskStatus>(this.#socket, 'PUT', path, { body, idle: signal });
-      return { status: this.#living(status) };
+      // Where it needs approval, until somebody has given it; that it is not wanted any more is told by a stop.
+      for (;;) {
+        const patient = `${path}?wait=1h`;
+        const reply = await ask<TaskStatus>(this.#socket, 'PUT', patient, { body, idle: signal });
+        if (reply.status !== 202) return { status: this.#living(reply.body) };
+        await pause(signal);
+      }
     }
     const answer = await send(this.#socket, 'PUT', path, { body, idle: signal });
-    const status = this.#living(await firstLine(this.#socket, answer));
+    const first = await firstLine(this.#socket, answer);
+    const status = this.#living(answer.status === 202 ? await this.#approved(path, answer) : first);
     answer.idle();
     return { status, held: { stream: answer, again: (leftMs) => this.#holdAgain(path, body, leftMs) } };
+  }
+
+  /** Reads on until the start that this stream holds is approved and done. @throws TaskleaseError */
+  async #approved(path: string, { lines }: Answer): Promise<TaskStatus> {
+    let why: unknown;
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done === true) throw new AgentUnreachable(this.#socket, undefined);
+      const fact = JSON.parse(value) as TaskEvent;
+      if (fact.type === 'grant.refused') why = fact;
+      if (fact.type === 'delivery.published') return (await ask<TaskStatus>(this.#socket, 'GET', path)).body;
+      if (fact.type !== 'grant.closed') continue;
+      throw refusal(403, JSON.stringify(why ?? { code: 'TASK_SPENT', detail: 'it was stopped meanwhile' }));
+    }
   }
 
   /** @throws TaskleaseError for a start that was answered with a task that has no files, and stops that one */
@@ -136,6 +156,8 @@ const works = ({ state, dir }: TaskStatus): boolean =>
 const refusesPid = (error: unknown): boolean =>
   error instanceof TaskleaseError &&
   [400, 401, 403].includes(error.status ?? 0) &&
+  // An approver's reason may speak of anything.
+  error.code !== 'APPROVAL_DENIED' &&
   /\bpid\b/i.test(`${error.detail} ${error.hint}`);
 
 /** Only what the caller asked for is sent. */

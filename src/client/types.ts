@@ -57,6 +57,13 @@ export interface TaskStatus {
   readonly event: BusinessEvent | null;
   readonly parent: string | null;
   readonly outcome?: string;
+  /** Where its profile needs approvals: what is asked, and what was said so far. */
+  readonly approval?: {
+    readonly digest: string;
+    readonly approve_by: string;
+    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly scope: Readonly<Record<string, unknown>>;
+  };
   /** Why it is degraded, or why its revocation is still pending. */
   readonly reason?: { readonly code: string; readonly detail: string };
   readonly leases: readonly {
@@ -79,6 +86,16 @@ export interface Receipt {
   readonly started_at: string;
   readonly closed_at: string;
   readonly exposure_seconds: number;
+  /** Where its profile needed approvals. */
+  readonly approval?: {
+    readonly digest: string;
+    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly denied: {
+      readonly uid: number | null;
+      readonly at: string;
+      readonly reason: string | null;
+    } | null;
+  };
   readonly leases: readonly {
     readonly secret: string;
     readonly path: string;
@@ -128,6 +145,6 @@ export interface Task extends AsyncDisposable {
 export interface Client {
   /** Where the agent listens. */
   readonly socket: string;
-  /** Starts a task; answers when its files are there. @throws TaskleaseError */
+  /** Starts a task; answers when its files are there, which may take an approval. @throws TaskleaseError */
   start(options: StartOptions): Promise<Task>;
 }

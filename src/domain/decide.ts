@@ -2,6 +2,7 @@
 // facts are made durable before the effects run, so that a crash between the two leaves a handle on everything
 // at Vault.
 
+import { annul, deny, give, lapseIfDue } from './approve.ts';
 import { wholeSeconds } from './duration.ts';
 import type { Fact } from './fact.ts';
 import type { Grant } from './grant.ts';
@@ -23,15 +24,20 @@ export type { Decision } from './step.ts';
 /** A connection that was lost with its agent may come back for this long. */
 const RECONNECT_MS = 10_000;
 
-/** A new grant: accepted, its first generation opened, its token asked for. */
+/** A new grant: accepted, its first generation opened, its token asked for; or where it needs approval, asked about. */
 export function open(
   id: GrantId,
   accepted: Extract<Fact, { type: 'grant.accepted' }>,
   answerWithinMs: number,
   now: Moment,
+  requested: Extract<Fact, { type: 'approval.requested' }> | null = null,
 ): Decision {
   const step = new Step(apply(null, id, accepted, now), now);
   step.facts.push(accepted);
+  if (requested !== null) {
+    step.record(requested);
+    return step.decision();
+  }
   raise(step, null);
   step.pending({ answerBy: now.at + answerWithinMs });
   return step.decision();
@@ -42,6 +48,7 @@ export function decide(grant: Grant, event: GrantEvent, now: Moment): Decision {
   if (grant.state !== 'closed') {
     // What is over is over before anything else is looked at: an answer that comes then is a late one.
     if (works(grant)) endIfOver(step);
+    lapseIfDue(step);
     // Given up is only what could be seen stopping.
     if (event.type !== 'abandonRequested' || grant.state === 'stopping') react(step, event);
     goOn(step);
@@ -99,13 +106,21 @@ function react(step: Step, event: GrantEvent): void {
     case 'stopRequested':
       return stop(step, event.reason, event.detail);
     case 'planChanged':
-      return grant.state === 'stopping' ? undefined : replan(step, event.plan, event.latestDeadline);
+      return works(grant) || grant.state === 'starting'
+        ? replan(step, event.plan, event.latestDeadline)
+        : undefined;
     case 'sessionEnded':
       return sessionEnded(step, event.session, event.dead);
     case 'vaultReturned':
       return retire.hasten(step);
     case 'extendRequested':
       return works(grant) ? extend(step, event.byMs, event.notAfter) : undefined;
+    case 'approvalGiven':
+      return give(step, event);
+    case 'approvalDenied':
+      return deny(step, event.uid, event.reason);
+    case 'approvalVoided':
+      return annul(step, event.problem);
     case 'abandonRequested':
       return retire.abandon(step, event.reason, event.uid);
     case 'held':
@@ -213,8 +228,12 @@ function recovered(step: Step, verdict: Verdict): void {
     step.record({ type: 'leases.issued', n, leases: [], lost });
   }
   if (!verdict.adopted) return stop(step, 'failed', verdict.why);
+  // It lapsed while no agent ran.
+  if (step.grant.state === 'stopping') return;
   step.record({ type: 'grant.adopted' });
   const { grant, now } = step;
+  const reconnectBy = grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null;
+  if (grant.state === 'pending_approval') return step.pending({ ...IDLE, reconnectBy });
   const inUse = current(grant)!;
   for (const generation of living(grant)) {
     if (generation !== inUse && generation.retireAt === null) supersede(step, generation, now.at);
@@ -223,7 +242,7 @@ function recovered(step: Step, verdict: Verdict): void {
     ...IDLE,
     wanted: verdict.held ? null : SESSION_ENDED,
     cutAt: mortals(inUse).some((lease) => needsCut(lease, grant.deadline)) ? now.at + CUT_DELAY_MS : null,
-    reconnectBy: grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null,
+    reconnectBy,
   });
   replan(step, verdict.plan, verdict.latestDeadline);
 }

@@ -20,6 +20,8 @@ export function dueAt(grant: Grant): Instant | null {
     case 'stopping':
       if (pending.erasing || pending.raising === 'files') return null;
       return earliest([pending.eraseRetryAt, ...pending.retirements.map(({ retryAt }) => retryAt)]);
+    case 'pending_approval':
+      return earliest([grant.approval!.approveBy, pending.reconnectBy]);
     case 'starting':
       return earliest([pending.answerBy, deadline]);
     case 'active':

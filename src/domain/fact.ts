@@ -8,6 +8,7 @@ import type { GrantId, ProfileName, TaskId } from './ids.ts';
 import type { Proof } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
 import type { Owner } from './profile.ts';
+import type { Scope } from './scope.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
 
 /** Why a task is stopped; also its outcome (README, API). */
@@ -32,6 +33,18 @@ export interface ReceiptLease {
   readonly ends_at: string | null;
 }
 
+/** What became of the request for approval. */
+export interface ReceiptApproval {
+  readonly digest: string;
+  readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+  /** Uid null: nobody's word, but the time limit's or a changed profile's. */
+  readonly denied: {
+    readonly uid: number | null;
+    readonly at: string;
+    readonly reason: string | null;
+  } | null;
+}
+
 export interface Receipt {
   readonly task: TaskId;
   readonly profile: ProfileName;
@@ -42,6 +55,8 @@ export interface Receipt {
   readonly closed_at: string;
   /** Seconds from the first secret issued to the last one's end. */
   readonly exposure_seconds: number;
+  /** Where the profile needed one. */
+  readonly approval?: ReceiptApproval;
   readonly leases: readonly ReceiptLease[];
 }
 
@@ -71,6 +86,23 @@ export type Fact =
       readonly expires_at: string;
       readonly deadline: string;
       /** How far the deadline may be moved: the end of the task's tokens. */
+      readonly latest_deadline: string;
+    }
+  /** The start waits: nothing is leased before it is approved. */
+  | {
+      readonly type: 'approval.requested';
+      /** SHA-256 of the canonical scope. */
+      readonly digest: string;
+      readonly scope: Scope;
+      readonly approve_by: string;
+    }
+  | { readonly type: 'approval.given'; readonly uid: number; readonly reason: string | null }
+  | { readonly type: 'approval.denied'; readonly uid: number | null; readonly reason: string | null }
+  /** By as many as it takes: from now on it is a start like any other. */
+  | {
+      readonly type: 'grant.approved';
+      readonly expires_at: string;
+      readonly deadline: string;
       readonly latest_deadline: string;
     }
   | {

@@ -67,6 +67,19 @@ export type GrantEvent =
   /** Vault answers again after it did not. */
   | { readonly type: 'vaultReturned' }
   | { readonly type: 'extendRequested'; readonly byMs: number; readonly notAfter: Instant }
+  /** Somebody who came by the admin socket approves what waits for it. */
+  | {
+      readonly type: 'approvalGiven';
+      readonly uid: number;
+      readonly reason: string | null;
+      /** Where the profile's window and the parent end. */
+      readonly notAfter: Instant;
+      readonly latestNotAfter: Instant;
+      readonly answerWithinMs: number;
+    }
+  | { readonly type: 'approvalDenied'; readonly uid: number; readonly reason: string | null }
+  /** The profile asks for something else by now than was shown. */
+  | { readonly type: 'approvalVoided'; readonly problem: Problem }
   | { readonly type: 'abandonRequested'; readonly reason: string; readonly uid: number }
   /** A connection holds the task, for the first time or again. */
   | { readonly type: 'held' }

@@ -32,6 +32,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       digest: fact.digest,
       plan: fact.plan,
       state: 'starting',
+      approval: null,
       acceptedAt: at.at,
       expiresAt: instantOf(fact.expires_at, at),
       deadline: instantOf(fact.deadline, at),
@@ -50,6 +51,17 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
   }
   if (grant === null) throw new Error(`the journal has ${fact.type} of ${id} before its grant.accepted`);
   switch (fact.type) {
+    case 'approval.requested': {
+      const { digest, scope } = fact;
+      const approveBy = instantOf(fact.approve_by, at);
+      const approval = { digest, scope, approveBy, given: [], denied: null, plan: grant.plan };
+      return { ...grant, state: 'pending_approval', approval };
+    }
+    case 'approval.given':
+    case 'approval.denied':
+      return said(grant, fact, at);
+    case 'grant.approved':
+      return { ...moved(grant, fact, at), state: 'starting', acceptedAt: at.at };
     case 'generation.opened':
       return {
         ...grant,
@@ -153,7 +165,22 @@ export function fold(entries: readonly Entry[]): Grant | null {
   return grant;
 }
 
-function moved(grant: Grant, fact: Extract<Fact, { type: 'deadline.moved' }>, at: Moment): Grant {
+function said(
+  grant: Grant,
+  { type, uid, reason }: Extract<Fact, { type: 'approval.given' | 'approval.denied' }>,
+  { at }: Moment,
+): Grant {
+  const approval = grant.approval!;
+  return type === 'approval.denied'
+    ? { ...grant, approval: { ...approval, denied: { uid, at, reason } } }
+    : { ...grant, approval: { ...approval, given: [...approval.given, { uid, at, reason }] } };
+}
+
+function moved(
+  grant: Grant,
+  fact: Extract<Fact, { type: 'deadline.moved' | 'grant.approved' }>,
+  at: Moment,
+): Grant {
   const deadline = instantOf(fact.deadline, at);
   const later = deadline > grant.deadline;
   return {

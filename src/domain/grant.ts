@@ -2,6 +2,7 @@
 // accessor), the leases under it and the files published from them. Invariant: the durable part changes
 // only by folding facts; `pending` is what this process is doing about it and dies with the process.
 
+import type { Approval } from './approval.ts';
 import type { Asserted } from './assertion.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './fact.ts';
@@ -12,7 +13,7 @@ import type { ProblemBody } from './problem.ts';
 import type { Owner } from './profile.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
 
-export type State = 'starting' | 'active' | 'degraded' | 'stopping' | 'closed';
+export type State = 'pending_approval' | 'starting' | 'active' | 'degraded' | 'stopping' | 'closed';
 
 export interface Generation {
   readonly n: number;
@@ -108,6 +109,9 @@ export interface Grant {
   readonly digest: string;
   readonly plan: Plan;
   readonly state: State;
+  /** Null where its profile needed none when it was asked for. */
+  readonly approval: Approval | null;
+  /** Where it needed approval: since it was given. */
   readonly acceptedAt: Instant;
   readonly expiresAt: Instant;
   readonly deadline: Instant;

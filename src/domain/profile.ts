@@ -1,6 +1,7 @@
 // Owns what a kind of task may have: the profile as the engine uses it, after schema/profile-file has
 // proved every field. Invariant: immutable; a reload replaces whole profiles.
 
+import type { ApprovalRule } from './approval.ts';
 import type { AssertionRule } from './assertion.ts';
 import type { Where } from './evidence.ts';
 import type { ProfileName } from './ids.ts';
@@ -64,6 +65,8 @@ export interface Profile {
   /** Tasks log in to Vault with their own assertion (`vault.mode: jwt`). */
   readonly login?: LoginRule;
   readonly bind: 'optional' | 'required';
+  /** Absent where a start needs none. */
+  readonly approval?: ApprovalRule;
   /** Profiles that a task of this one may start as its children. */
   readonly children: readonly ProfileName[];
   /** Sent to the bound process after a rotation, such as `SIGHUP`. */

@@ -1,7 +1,7 @@
 // Owns the receipt of a closed task. Invariant: one line for every lease of every generation, each with the
 // proof that was recorded, never a better one.
 
-import type { Receipt, ReceiptLease } from './fact.ts';
+import type { Receipt, ReceiptApproval, ReceiptLease } from './fact.ts';
 import type { Generation } from './grant.ts';
 import type { Step } from './step.ts';
 
@@ -19,6 +19,7 @@ export function receipt(step: Step): Receipt {
     started_at: step.time(grant.acceptedAt),
     closed_at: step.time(now.at),
     exposure_seconds: leases.length === 0 ? 0 : Math.round(last - first) / 1000,
+    ...(grant.approval === null ? {} : { approval: approvalOf(step) }),
     leases: leases.map(
       (lease): ReceiptLease => ({
         secret: lease.secret,
@@ -30,4 +31,10 @@ export function receipt(step: Step): Receipt {
       }),
     ),
   };
+}
+
+function approvalOf(step: Step): ReceiptApproval {
+  const { digest, given, denied } = step.grant.approval!;
+  const told = <Said extends { readonly at: number }>(word: Said) => ({ ...word, at: step.time(word.at) });
+  return { digest, given: given.map(told), denied: denied === null ? null : told(denied) };
 }

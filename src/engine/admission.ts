@@ -18,18 +18,18 @@ import {
   type StartSignal,
   settle,
 } from '../domain/task-spec.ts';
-
+import { approvalRequest } from './approval-request.ts';
 import { Attestation, type AttestationOptions } from './attestation.ts';
 import type { Bindings } from './bindings.ts';
 import type { GrantActor } from './grant-actor.ts';
 import { owns } from './grant-book.ts';
 import type { Limits } from './limits.ts';
 import type { ProfileBook } from './profile-book.ts';
-import { answered, drainingProblem } from './start-answer.ts';
+import { answered, drainingProblem, type Patience } from './start-answer.ts';
 
 export interface Started {
   readonly actor: GrantActor;
-  /** False when the same start had been made before. */
+  /** False when the same start had been made before, and did not wait for approval any more. */
   readonly fresh: boolean;
 }
 
@@ -39,6 +39,7 @@ export interface AdmissionOptions extends AttestationOptions {
   readonly limits: Limits;
   /** A start that is not answered within this time is refused. Milliseconds. */
   readonly answerWithinMs: number;
+  readonly sha256: (text: string) => string;
 }
 
 export class Admission {
@@ -63,10 +64,11 @@ export class Admission {
     digest: string,
     caller: Caller,
     again = false,
+    patience?: Patience,
   ): Promise<Started> {
     const { book, ports, profiles } = this.#options;
     const living = book.get(task);
-    if (living !== undefined) return { actor: await this.#same(living, digest, caller, again), fresh: false };
+    if (living !== undefined) return this.#same(living, digest, caller, again, patience);
     if (this.draining) throw drainingProblem();
     if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
     const pinned = caller.pin?.() ?? null;
@@ -83,8 +85,8 @@ export class Admission {
       // Meanwhile the same start may have been made by another call, or the profile may have been changed.
       const changed =
         asserted !== null && (book.get(task) !== undefined || profiles.get(signal.profile) !== profile);
-      if (changed) return await this.start(task, signal, digest, caller, again);
-      return await this.#admit(task, signal, digest, caller, profile, pinned, asserted);
+      if (changed) return await this.start(task, signal, digest, caller, again, patience);
+      return await this.#admit(task, signal, digest, caller, profile, pinned, asserted, patience);
     } finally {
       pinned?.close();
     }
@@ -98,8 +100,9 @@ export class Admission {
     profile: Profile,
     pinned: PinnedCaller | null,
     asserted: Asserted | null,
+    patience?: Patience,
   ): Promise<Started> {
-    const { book, ports, limits, answerWithinMs } = this.#options;
+    const { book, ports, limits, answerWithinMs, sha256 } = this.#options;
     const evidence = pinned?.evidence ?? null;
     const now = ports.clock.now();
     const alone = settle(task, profile, signal, caller, now, asserted);
@@ -109,9 +112,11 @@ export class Admission {
     const id = grantId(task, ports.journal.lives(task) + 1);
     const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
     const accepted = acceptedFact(task, signal, digest, caller, evidence, asserted, settled, bound, now);
-    const decision = open(id, accepted, answerWithinMs, now);
+    const requested = approvalRequest(accepted, signal, profile, sha256, now);
+    const decision = open(id, accepted, answerWithinMs, now, requested);
     const actor = book.add(decision.next);
-    actor.luggage.caller = pinned;
+    // Who asks need not live until it is approved: what must live is what the task is bound to.
+    actor.luggage.caller = requested === null ? pinned : null;
     if (profile.login !== undefined) actor.luggage.assertion = signal.assertion!.copy();
     try {
       using _held = asserted === null ? null : this.#attestation.hold(asserted, task, digest);
@@ -125,7 +130,7 @@ export class Admission {
     // A parent that was stopped meanwhile did not know this child yet, or it was not on record.
     book.endOrphan(actor);
     try {
-      await this.#answered(actor);
+      await this.#answered(actor, patience);
     } finally {
       actor.luggage.caller = null;
     }
@@ -143,7 +148,13 @@ export class Admission {
     return asChild(above.grant, this.#options.profiles.get(above.grant.profile), profile, settled);
   }
 
-  async #same(actor: GrantActor, digest: string, caller: Caller, again: boolean): Promise<GrantActor> {
+  async #same(
+    actor: GrantActor,
+    digest: string,
+    caller: Caller,
+    again: boolean,
+    patience?: Patience,
+  ): Promise<Started> {
     const { grant } = actor;
     if (!owns(caller, grant.owner.uid) || grant.digest !== digest) {
       throw new Problem('TASK_CONFLICT', `task id ${grant.task} is taken by another start`, {
@@ -159,12 +170,12 @@ export class Admission {
       });
     }
     if (grant.state === 'closed') throw spent(grant.task, 'it is closed');
-    await this.#answered(actor);
-    return actor;
+    await this.#answered(actor, patience);
+    return { actor, fresh: grant.state === 'pending_approval' };
   }
 
-  #answered(actor: GrantActor): Promise<void> {
-    return answered(actor, this.#options.ports.clock, () => this.draining);
+  #answered(actor: GrantActor, patience?: Patience): Promise<void> {
+    return answered(actor, this.#options.ports.clock, () => this.draining, patience);
   }
 }
 

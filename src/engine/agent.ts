@@ -3,14 +3,16 @@
 // and no other file of it is there (recovery.ts).
 
 import type { Receipt } from '../domain/fact.ts';
-import { holdsItself, works } from '../domain/grant.ts';
+import { holdsItself } from '../domain/grant.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
-import type { BusinessEvent, Caller, StartSignal } from '../domain/task-spec.ts';
-import { Admission, spent, unknownTask } from './admission.ts';
+import type { BusinessEvent, Caller } from '../domain/task-spec.ts';
+import { Admission, unknownTask } from './admission.ts';
+import { Approvals, type Say } from './approvals.ts';
 import { Bindings } from './bindings.ts';
 import { endTasks, leaveTasks } from './closing.ts';
 import { EffectRunner } from './effect-runner.ts';
+import { extend } from './extension.ts';
 import { FactStream } from './fact-stream.ts';
 import { claimsIn } from './fleet-uses.ts';
 import type { GrantActor } from './grant-actor.ts';
@@ -27,6 +29,8 @@ import { type TaskView, viewOf } from './view.ts';
 export interface AgentOptions {
   readonly leashMs: number;
   readonly answerWithinMs: number;
+  /** In hexadecimal. */
+  readonly sha256: (text: string) => string;
   readonly limits: LimitOptions;
 }
 
@@ -51,6 +55,7 @@ export class Agent {
   readonly #book: GrantBook;
   readonly #limits: Limits;
   readonly #admission: Admission;
+  readonly #approvals: Approvals;
   readonly #stops: Stops;
   #recovered = false;
 
@@ -71,15 +76,13 @@ export class Agent {
       onSessionUnused: () => this.#closeUnusedSessions(),
     });
     this.#stops = new Stops(this.#book, ports.clock, (actor) => this.#view(actor));
-    this.#admission = new Admission({
-      ports,
-      book: this.#book,
-      bindings: this.#bindings,
-      profiles: this.profiles,
-      limits: this.#limits,
-      claimUse: claimsIn(ports, this.#session),
-      answerWithinMs: options.answerWithinMs,
-    });
+    const { answerWithinMs, sha256 } = options;
+    const shared = { ports, book: this.#book, profiles: this.profiles, answerWithinMs };
+    const { bindings, limits } = { bindings: this.#bindings, limits: this.#limits };
+    const claimUse = claimsIn(ports, this.#session);
+    this.#admission = new Admission({ ...shared, bindings, limits, claimUse, sha256 });
+    const unready = () => this.#session.problem();
+    this.#approvals = new Approvals({ ...shared, admission: this.#admission, unready });
   }
 
   /** Recovery; resolves when callers may come. The login goes on in the background. */
@@ -109,8 +112,8 @@ export class Agent {
   }
 
   /** As Admission.start; `again` for tasks of the configuration, whose ids are never spent. */
-  async start(task: TaskId, signal: StartSignal, digest: string, caller: Caller, again = false) {
-    const { actor, fresh } = await this.#admission.start(task, signal, digest, caller, again);
+  async start(...start: Parameters<Admission['start']>) {
+    const { actor, fresh } = await this.#admission.start(...start);
     return { view: this.#view(actor), fresh };
   }
 
@@ -169,22 +172,12 @@ export class Agent {
 
   /** Moves the deadline later, as far as the profile and the parent allow. @throws Problem */
   async extend(task: TaskId, byMs: number, caller: Caller): Promise<TaskView> {
-    const actor = this.#book.find(task, caller);
-    if (actor === null || !works(actor.grant)) {
-      if (actor === null && this.#book.receipt(task, caller) === null) throw unknownTask(task);
-      throw spent(task, `it is ${actor?.grant.state ?? 'closed'}`);
-    }
-    const { plan, profile, parent } = actor.grant;
-    if (!plan.extend) {
-      throw new Problem('PROFILE_DENIED', `tasks of profile ${profile} may not be extended`, {
-        hint: `set ttl.extend: true in ${profile}.yaml`,
-      });
-    }
-    const above = parent === null ? undefined : this.#book.get(parent);
-    const notAfter = above?.grant.deadline ?? Number.MAX_SAFE_INTEGER;
-    const problem = await actor.tell({ type: 'extendRequested', byMs, notAfter });
-    if (problem !== null) throw problem;
-    return this.#view(actor);
+    return this.#view(await extend(this.#book, task, byMs, caller));
+  }
+
+  /** Somebody approves or denies a start that waits for it. @throws Problem */
+  async approve(task: TaskId, say: Say, caller: Caller): Promise<TaskView> {
+    return this.#view(await this.#approvals.say(task, say, caller));
   }
 
   /** A connection holds the task from now on, or again. @throws Problem when that cannot be put on record */
@@ -222,7 +215,13 @@ export class Agent {
 
   /** Numbers for metrics. */
   gauges(): { states: Record<string, number>; sessionTtlMs: number | null } {
-    const states: Record<string, number> = { starting: 0, active: 0, degraded: 0, stopping: 0 };
+    const states: Record<string, number> = {
+      pending_approval: 0,
+      starting: 0,
+      active: 0,
+      degraded: 0,
+      stopping: 0,
+    };
     for (const { grant } of this.#book.actors()) states[grant.state] = (states[grant.state] ?? 0) + 1;
     const endsAt = this.#session.endsAt();
     return { states, sessionTtlMs: endsAt === null ? null : endsAt - this.#ports.clock.now().at };

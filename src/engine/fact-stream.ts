@@ -78,6 +78,13 @@ function publicPart(fact: Fact): Record<string, unknown> {
         parent: fact.parent,
         evidence: fact.evidence ?? null,
       };
+    case 'approval.requested':
+      return { digest: fact.digest, approve_by: fact.approve_by, ...fact.scope.approval };
+    case 'approval.given':
+    case 'approval.denied':
+      return { uid: fact.uid, reason: fact.reason };
+    case 'grant.approved':
+      return { expires_at: fact.expires_at, deadline: fact.deadline };
     case 'generation.opened':
       return { generation: fact.n, why: fact.why };
     case 'token.lost':

@@ -21,7 +21,11 @@ export interface ActorDeps {
 
 const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
 /** What a caller is refused has not happened, and must not happen later either. */
-const REFUSED_UNRECORDED: ReadonlySet<GrantEvent['type']> = new Set(['extendRequested', 'abandonRequested']);
+const REFUSED_UNRECORDED: ReadonlySet<GrantEvent['type']> = new Set([
+  'extendRequested',
+  'abandonRequested',
+  'approvalGiven',
+]);
 const BACKLOG_RETRY_MS = 1000;
 
 interface Letter {
@@ -40,6 +44,8 @@ export class GrantActor {
   #running = false;
   /** Set once the grant is closed. */
   receipt: Receipt | null = null;
+  /** Its first step is on record. */
+  begun = true;
   /** Why the grant never began. */
   #stillborn: Problem | null = null;
   readonly #waiters = new Set<() => void>();
@@ -56,9 +62,11 @@ export class GrantActor {
    */
   async begin(decision: Decision, now: Moment): Promise<void> {
     this.#running = true;
+    this.begun = false;
     const entries = this.#entries(decision, now);
     await this.#deps.ports.journal.append(entries);
     this.grant = decision.next;
+    this.begun = true;
     this.#after(decision.effects, entries);
     this.#running = false;
     void this.#drain();

@@ -70,8 +70,10 @@ export class GrantBook {
   /** The receipt of a closed task that this caller may see, or null. */
   receipt(task: TaskId, caller: Caller): Receipt | null {
     const tombstone = this.#options.ports.journal.tombstone(task);
-    if (tombstone === null || !tombstone.spent || !owns(caller, tombstone.owner.uid)) return null;
-    return tombstone.receipt;
+    if (tombstone === null || !owns(caller, tombstone.owner.uid)) return null;
+    const { receipt, spent } = tombstone;
+    // A failed start leaves nothing; a request that was denied is on record for whoever asked.
+    return spent || receipt.approval !== undefined ? receipt : null;
   }
 
   /**

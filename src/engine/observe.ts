@@ -5,6 +5,10 @@ import type { Agent } from './agent.ts';
 
 const WORTH_A_LINE = new Set([
   'grant.accepted',
+  'approval.requested',
+  'approval.given',
+  'approval.denied',
+  'grant.approved',
   'grant.stopping',
   'grant.refused',
   'erasure.failed',

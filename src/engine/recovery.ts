@@ -14,6 +14,7 @@ import type { GrantActor } from './grant-actor.ts';
 import type { GrantBook } from './grant-book.ts';
 import type { Ports } from './ports.ts';
 import type { ProfileBook } from './profile-book.ts';
+import { reloaded } from './reload.ts';
 import type { VaultSession } from './vault-session.ts';
 
 export interface RecoveryDeps {
@@ -35,9 +36,12 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
     if (grant === null || grant.state === 'closed') continue;
     const verdict = await judge(grant, kept, deps);
     const actor = book.add(grant);
-    if (verdict.adopted) kept.add(grant.task);
-    else retired.push(actor);
+    const waits = grant.state === 'pending_approval';
+    if (!verdict.adopted) retired.push(actor);
+    // What waits has no files to be kept.
+    else if (!waits) kept.add(grant.task);
     actor.send({ type: 'recovered', verdict });
+    if (verdict.adopted && waits) reloaded(deps.profiles.get(grant.profile), [actor], now);
   }
   // A parent that ended while its children were judged did not know them yet.
   for (const actor of book.actors()) book.endOrphan(actor);
@@ -72,16 +76,27 @@ async function judge(
   const { task, profile, parent, bind, bound, deadline } = grant;
   const inUse = current(grant);
   if (ports.journal.damaged !== null) return retire('the journal is damaged');
-  if (!works(grant) || inUse === null) return retire('the agent was restarted while it started or stopped');
+  const waits = grant.state === 'pending_approval';
+  if (!waits && (!works(grant) || inUse === null)) {
+    return retire('the agent was restarted while it started or stopped');
+  }
   // Its deadline would be the wall clock's word, and its process is gone or another.
   if (!ports.journal.ofThisBoot(grant.id)) return retire('the machine was restarted');
-  if (deadline <= ports.clock.now().at) return retire('its deadline passed while no agent ran');
-  const sessionEndsAt = session.endOf(inUse.session ?? '');
+  if (!waits && deadline <= ports.clock.now().at) return retire('its deadline passed while no agent ran');
+  const sessionEndsAt = session.endOf(inUse?.session ?? '');
   if (sessionEndsAt !== null && sessionEndsAt <= ports.clock.now().at) {
     return retire('no agent ran for longer than the leash');
   }
   if (parent !== null && !kept.has(parent)) return retire(`its parent ${parent} is gone`);
   try {
+    if (inUse === null) {
+      if (grant.plan.login !== undefined)
+        return retire('its assertion was in the memory of the earlier agent');
+      // What its profile says by now is looked at next.
+      profiles.get(profile);
+      bindings.rebind(task, bind, bound, () => book.lost(task));
+      return { adopted: true, plan: grant.plan, latestDeadline: grant.latestDeadline, held: true };
+    }
     const news = refit(grant, profiles.get(profile), ports.clock.now());
     // One that waits for its next credential has an empty directory; one that was stopped, on record or not, none.
     const asTheyWere = grant.withdrawn

@@ -5,13 +5,28 @@ import type { Grant } from '../domain/grant.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantActor } from './grant-actor.ts';
-import { within } from './within.ts';
+import { type CallOff, within } from './within.ts';
 
 /** A failed start is answered when nothing is left of it, but not later than this. */
 const CLEAN_UP_MS = 5000;
 
-/** Resolves when the files are there. @throws Problem what the start failed with */
-export async function answered(actor: GrantActor, clock: Clock, draining: () => boolean): Promise<void> {
+/** How long a caller waits for the approval of a start that needs one, and how it stops waiting earlier. */
+export interface Patience {
+  readonly ms: number;
+  readonly callOff: CallOff;
+}
+
+/**
+ * Resolves when the files are there, or while the start still waits for approval and the caller does not any more.
+ * @throws Problem what the start failed with
+ */
+export async function answered(
+  actor: GrantActor,
+  clock: Clock,
+  draining: () => boolean,
+  patience?: Patience,
+): Promise<void> {
+  if (await stillWaits(actor, clock, patience)) return;
   await actor.until(({ state, wasActive }) => wasActive || state === 'stopping' || state === 'closed');
   if (actor.grant.wasActive) return;
   // When Vault does not answer, the clean-up will not end soon either, and the caller should know why.
@@ -22,6 +37,19 @@ export async function answered(actor: GrantActor, clock: Clock, draining: () => 
     (pending.answerBy ?? Infinity) <= clock.now().at;
   await within(clock, CLEAN_UP_MS, (callOff) => actor.until(cleaned, callOff));
   throw actor.grant.refusal === null ? cutShort(actor.grant, draining()) : Problem.from(actor.grant.refusal);
+}
+
+const waits = ({ state }: Grant): boolean => state === 'pending_approval';
+
+async function stillWaits(actor: GrantActor, clock: Clock, patience?: Patience): Promise<boolean> {
+  if (!waits(actor.grant)) return false;
+  // Another caller's start, which may not be on record yet.
+  await actor.until(() => actor.begun);
+  if (patience !== undefined && patience.ms > 0 && !patience.callOff.called) {
+    const wait = (callOff: CallOff) => actor.until((grant) => !waits(grant), callOff);
+    await within(clock, patience.ms, wait, patience.callOff);
+  }
+  return waits(actor.grant);
 }
 
 export const drainingProblem = (): Problem =>

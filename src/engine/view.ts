@@ -1,10 +1,12 @@
 // Owns what a caller sees of a grant: the answers of the API. Invariant: never a secret, never an
 // accessor or a lease id.
 
+import { type Approval, type Term, termFrom } from '../domain/approval.ts';
 import type { Grant } from '../domain/grant.ts';
 import { current, works } from '../domain/grant.ts';
 import type { Moment } from '../domain/instant.ts';
 import { rfc3339 } from '../domain/instant.ts';
+import type { Scope } from '../domain/scope.ts';
 import type { BusinessEvent } from '../domain/task-spec.ts';
 
 export interface TaskView {
@@ -15,12 +17,20 @@ export interface TaskView {
   readonly files: readonly string[];
   readonly generation: number;
   readonly started_at: string;
-  /** start + asked duration; the deadline is this plus the profile's grace. */
+  /** start + asked duration; the deadline is this plus the profile's grace. While it waits: as if approved now. */
   readonly expires_at: string;
   readonly deadline: string;
   readonly event: BusinessEvent | null;
   readonly parent: string | null;
   readonly outcome?: string;
+  /** Where its profile needs one: what is asked, and what was said so far. */
+  readonly approval?: {
+    /** SHA-256 of the scope as canonical JSON: names sorted, no blanks. */
+    readonly digest: string;
+    readonly approve_by: string;
+    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly scope: Scope;
+  };
   /** Why it is degraded, or why its revocation is still pending. */
   readonly reason?: { readonly code: string; readonly detail: string };
   readonly leases: readonly {
@@ -34,6 +44,8 @@ export interface TaskView {
 export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
   const generation = current(grant);
   const why = grant.problem ?? grant.refusal;
+  const waits = grant.state === 'pending_approval';
+  const term: Term = waits ? termFrom(grant, now.at) : grant;
   // While a withdrawal is under way, nobody can say which files are still there.
   const readable = works(grant) && !grant.withdrawn;
   return {
@@ -44,11 +56,12 @@ export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
     files: readable ? (generation?.files ?? []) : [],
     generation: generation?.n ?? grant.opened,
     started_at: rfc3339(grant.acceptedAt, now),
-    expires_at: rfc3339(grant.expiresAt, now),
-    deadline: rfc3339(grant.deadline, now),
+    expires_at: rfc3339(term.expiresAt, now),
+    deadline: rfc3339(term.deadline, now),
     event: grant.event,
     parent: grant.parent,
     ...(grant.outcome === null ? {} : { outcome: grant.outcome }),
+    ...(grant.approval === null ? {} : { approval: approvalOf(grant.approval, now) }),
     ...(why === null ? {} : { reason: { code: why.code, detail: why.detail } }),
     leases:
       (generation ?? grant.generations.at(-1))?.leases.map((lease) => ({
@@ -59,3 +72,10 @@ export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
       })) ?? [],
   };
 }
+
+const approvalOf = ({ digest, approveBy, given, scope }: Approval, now: Moment) => ({
+  digest,
+  approve_by: rfc3339(approveBy, now),
+  given: given.map((word) => ({ ...word, at: rfc3339(word.at, now) })),
+  scope,
+});

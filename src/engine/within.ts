@@ -34,8 +34,8 @@ export async function within<T>(
   clock: Clock,
   limitMs: number,
   wait: (callOff: CallOff) => Promise<T>,
+  callOff = new CallOff(),
 ): Promise<T> {
-  const callOff = new CallOff();
   const cancel = clock.after(limitMs, () => callOff.call());
   try {
     return await wait(callOff);

@@ -7,6 +7,7 @@ import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
 import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
 import { hasStrayBraces, slots } from '../domain/template.ts';
+import { approval, approvalRule } from './approval.ts';
 import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
@@ -146,7 +147,7 @@ const profileShape = z.strictObject({
     .prefault({})
     .refine((ttl) => ttl.default <= ttl.max, { path: ['default'], message: 'is longer than max' }),
   vault: vaultAccess,
-  approval: later('approvals'),
+  approval: approval.optional(),
   children: z.array(profileNameSchema).default([]),
   bind: z.enum(['optional', 'required'], { error: 'must be optional or required' }).default('optional'),
   owner: owner.optional(),
@@ -233,6 +234,7 @@ export function toProfile(file: ProfileFile): Profile {
     bind: file.bind,
     children: file.children,
     overlapMs: file.overlap,
+    ...defined({ approval: approvalRule(file.approval) }),
     ...defined({ owner: file.owner, mode: file.mode, onChange: file.on_change?.signal }),
     secrets: Object.entries(file.secrets).map(
       ([key, rule]): SecretRule => ({

@@ -73,6 +73,16 @@ export type StartBody = z.infer<typeof startBody>;
 /** Moves a deadline later by this much. */
 export const extendBody = z.strictObject({ duration: duration(1000) });
 
+/** An approver's word; with a digest it is for that very request and for no other. */
+export const approvalBody = z.strictObject({
+  approve: z.boolean({ error: 'must be true or false' }),
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be the approval.digest of the task: 64 hexadecimal digits')
+    .optional(),
+  reason: text(256).optional(),
+});
+
 /** Gives a revocation up, with a reason that goes on record. */
 export const abandonBody = z.strictObject({ reason: text(256) });
 

@@ -3,6 +3,8 @@
 
 import { Problem } from '../domain/problem.ts';
 
+export { canonical } from '../domain/canonical.ts';
+
 const MAX_DEPTH = 8;
 
 export interface ReadOptions {
@@ -55,11 +57,3 @@ function scan(text: string, depth: number): void {
 }
 
 const invalid = (detail: string, hint: string) => new Problem('SIGNAL_INVALID', detail, { hint });
-
-/** The same value always as the same text: names sorted, no blanks. For digests. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`;
-}

@@ -27,8 +27,8 @@ export interface SocketOptions {
 
 const MAX_CONNECTIONS = 4096;
 /** For files, Vault and the admin socket, whatever the workloads do. */
-const RESERVED_DESCRIPTORS = 160;
-const ADMIN_CONNECTIONS = 32;
+const RESERVED_DESCRIPTORS = 256;
+const ADMIN_CONNECTIONS = 128;
 
 /** What the limit on descriptors leaves for workloads: getrlimit(2), RLIMIT_NOFILE. */
 function workloadConnections(): number {

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { CATALOGUE } from '../domain/problem.ts';
-import { abandonBody, extendBody, startBody } from '../schema/signal.ts';
+import { abandonBody, approvalBody, extendBody, startBody } from '../schema/signal.ts';
 
 const STRING = { type: 'string' } as const;
 const TIME = { type: 'string', format: 'date-time' } as const;
@@ -11,11 +11,16 @@ const NULLABLE_TIME = { type: ['string', 'null'], format: 'date-time' } as const
 
 const EVENT = { type: ['object', 'null'], properties: { type: STRING, id: STRING } } as const;
 
+const WORD = {
+  type: ['object', 'null'],
+  properties: { uid: { type: ['integer', 'null'] }, at: TIME, reason: { type: ['string', 'null'] } },
+} as const;
+
 const TASK = {
   type: 'object',
   properties: {
     task: STRING,
-    state: { enum: ['starting', 'active', 'degraded', 'stopping', 'closed'] },
+    state: { enum: ['pending_approval', 'starting', 'active', 'degraded', 'stopping', 'closed'] },
     profile: STRING,
     dir: { type: ['string', 'null'], description: 'where the files are; null while there are none' },
     files: { type: 'array', items: STRING },
@@ -26,6 +31,19 @@ const TASK = {
     event: EVENT,
     parent: { type: ['string', 'null'], description: 'the task that this one is a child of' },
     outcome: STRING,
+    approval: {
+      type: 'object',
+      properties: {
+        digest: {
+          type: 'string',
+          description: 'SHA-256 of scope as canonical JSON: names sorted, no blanks',
+        },
+        approve_by: TIME,
+        given: { type: 'array', items: WORD },
+        scope: { type: 'object', description: 'what is asked; any change of it is another request' },
+      },
+      description: 'where the profile needs one',
+    },
     reason: {
       type: 'object',
       properties: { code: STRING, detail: STRING },
@@ -57,6 +75,11 @@ const RECEIPT = {
     started_at: TIME,
     closed_at: TIME,
     exposure_seconds: { type: 'number' },
+    approval: {
+      type: 'object',
+      properties: { digest: STRING, given: { type: 'array', items: WORD }, denied: WORD },
+      description: 'where the profile needed one',
+    },
     leases: {
       type: 'array',
       items: {
@@ -89,15 +112,13 @@ const PROBLEM = {
   },
 } as const;
 
-const BODIES = { Start: startBody, Extend: extendBody, Abandon: abandonBody };
+const BODIES = { Start: startBody, Extend: extendBody, Approval: approvalBody, Abandon: abandonBody };
 
 /** One call, as the route table has it. */
 export interface Call {
   readonly method: string;
   readonly path: readonly string[];
   readonly admin?: true;
-  /** Known, but not in this version: answered NOT_FOUND, and not described. */
-  readonly later?: true;
   /** Names of query parameters. */
   readonly query?: readonly string[];
   /** The body that it needs. */
@@ -111,7 +132,6 @@ export interface Call {
 export function openapi(version: string, calls: readonly Call[]): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const call of calls) {
-    if (call.later === true) continue;
     const name = `/v1/${call.path.map((part) => (part === '*' ? '{task}' : part)).join('/')}`;
     paths[name] ??= {};
     paths[name][call.method.toLowerCase()] = operation(call);
@@ -151,7 +171,10 @@ function operation({ path, admin, query = [], body, answers, streams }: Call): u
     parameters: [...inPath, ...inQuery],
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
-      '2XX': { description: 'the answer', ...(Object.keys(content).length === 0 ? {} : { content }) },
+      '2XX': {
+        description: 'the answer; 202 while something is awaited',
+        ...(Object.keys(content).length === 0 ? {} : { content }),
+      },
       default: {
         description: 'a problem (RFC 9457); a 429 says in Retry-After when to come back',
         content: { 'application/problem+json': { schema: schema('Problem') } },

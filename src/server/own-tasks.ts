@@ -37,7 +37,9 @@ export async function startOwnTasks(
     const { signal, digest } = startSignal(body);
     for (;;) {
       try {
-        await agent.start(id, signal, digest, self, true);
+        const { view } = await agent.start(id, signal, digest, self, true);
+        if (view.state !== 'pending_approval') return;
+        log('warn', 'a task of the configuration waits for approval', { task: id });
         return;
       } catch (error) {
         const problem = Problem.of(error);

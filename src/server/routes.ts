@@ -27,17 +27,12 @@ const of =
   ({ agent }, exchange) =>
     handle(agent, exchange);
 
-const later =
-  (what: string): Handler =>
-  async () => {
-    throw new Problem('NOT_FOUND', `${what} is not in this version`, { hint: 'see GET /v1/openapi.json' });
-  };
-
 export const ROUTES: readonly Route[] = [
   {
     method: 'PUT',
     path: ['tasks', '*'],
     handle: of(tasks.start),
+    query: ['wait'],
     body: 'Start',
     answers: 'Task',
     streams: true,
@@ -65,7 +60,14 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: ['health'], handle: health, query: ['ready'] },
   { method: 'GET', path: ['metrics'], handle: metrics },
   { method: 'GET', path: ['openapi.json'], handle: schema },
-  { method: 'POST', path: ['tasks', '*', 'approval'], admin: true, handle: later('approval'), later: true },
+  {
+    method: 'POST',
+    path: ['tasks', '*', 'approval'],
+    admin: true,
+    handle: of(tasks.approve),
+    body: 'Approval',
+    answers: 'Task',
+  },
   {
     method: 'POST',
     path: ['tasks', '*', 'abandon'],

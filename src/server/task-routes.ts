@@ -9,8 +9,11 @@ import { Secret } from '../domain/secret.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
 import type { Agent } from '../engine/agent.ts';
 import type { Stopped } from '../engine/stops.ts';
+import type { TaskView } from '../engine/view.ts';
+import { CallOff } from '../engine/within.ts';
 import {
   abandonBody,
+  approvalBody,
   businessEvent,
   extendBody,
   firstIssue,
@@ -34,14 +37,26 @@ export async function start(agent: Agent, exchange: Exchange): Promise<void> {
   const { signal, digest } = startSignal(parseStrict(await readBody(exchange.request)));
   using _assertion = signal.assertion;
   const { response, caller } = exchange;
+  const patience = { ms: waitMs(exchange.query), callOff: new CallOff() };
+  // Nobody is left to wait for it.
+  response.once('close', () => patience.callOff.call());
   if (signal.bind === undefined || !('connection' in signal.bind)) {
-    const { view, fresh } = await agent.start(task, signal, digest, caller);
-    return answer(response, fresh ? 201 : 200, view);
+    const { view, fresh } = await agent.start(task, signal, digest, caller, false, patience);
+    return answer(response, startStatus(view, fresh), view);
   }
   // Watched from the beginning: a caller that leaves while its start is under way holds nothing.
   using holding = new Holding(agent, exchange, task, 'the bound connection was closed');
-  const { fresh } = await agent.start(task, signal, digest, caller);
-  await holding.begin({ status: fresh ? 201 : 200, fresh, tellTask: true });
+  const { view, fresh } = await agent.start(task, signal, digest, caller, false, patience);
+  await holding.begin({ status: startStatus(view, fresh), fresh, tellTask: true });
+}
+
+const startStatus = ({ state }: TaskView, fresh: boolean): number =>
+  state === 'pending_approval' ? 202 : fresh ? 201 : 200;
+
+export async function approve(agent: Agent, exchange: Exchange): Promise<void> {
+  const task = taskIdOf(exchange.segments[1]!);
+  const say = await bodyOf(exchange, approvalBody, '{"approve": true}');
+  answer(exchange.response, 200, await agent.approve(task, say, exchange.caller));
 }
 
 export async function extend(agent: Agent, exchange: Exchange): Promise<void> {

@@ -38,7 +38,7 @@ const PROBLEMS: Readonly<Record<string, number>> = {
 /** Commands of this version (README, Command line). */
 const COMMANDS = [
   ...['agent', 'run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
-  ...['abandon', 'revoke-all', 'drain', 'dev'],
+  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'dev'],
 ];
 
 /** Commands whose code is handed in from the top (src/main.ts). */

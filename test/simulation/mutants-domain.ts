@@ -12,11 +12,32 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
     seed: 6,
   },
   {
+    name: 'start-before-the-approval',
+    file: 'src/domain/decide.ts',
+    find: 'step.record(requested);\n    return step.decision();',
+    replace: 'step.record(requested);',
+    seed: 11,
+  },
+  {
+    name: 'one-approver-is-as-good-as-two',
+    file: 'src/domain/approve.ts',
+    find: 'if (missing(step.grant.approval!) > 0) return;',
+    replace: '',
+    seed: 11,
+  },
+  {
+    name: 'an-approver-counts-twice',
+    file: 'src/domain/approve.ts',
+    find: 'if (grant.approval!.given.some((word) => word.uid === uid)) return;',
+    replace: '',
+    seed: 11,
+  },
+  {
     name: 'keep-files-after-a-failed-erase',
     file: 'src/domain/decide.ts',
     find: 'step.pending({ erasing: false, eraseAttempts, eraseRetryAt });',
     replace: 'step.pending({ erasing: false, erasedAt: now.at, eraseAttempts: 0, eraseRetryAt: null });',
-    seed: 15,
+    seed: 159,
   },
   {
     name: 'ignore-the-session-of-a-generation',
@@ -28,8 +49,8 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-reconnect-limit',
     file: 'src/domain/decide.ts',
-    find: 'reconnectBy: grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null,',
-    replace: 'reconnectBy: null,',
+    find: 'grant.held || holdsItself(grant) ? now.at + RECONNECT_MS : null',
+    replace: 'null',
     seed: 7,
   },
   {

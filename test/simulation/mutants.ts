@@ -81,6 +81,27 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     seed: 51,
   },
   {
+    name: 'approve-what-one-asked-for',
+    file: 'src/domain/approval.ts',
+    find: 'if (uid === owner.uid) {',
+    replace: 'if (uid === -1) {',
+    seed: 11,
+  },
+  {
+    name: 'rotate-beyond-the-approval',
+    file: 'src/domain/refit.ts',
+    find: 'keepWithin(grant, profile, plan);',
+    replace: '',
+    seed: 15,
+  },
+  {
+    name: 'approval-for-what-it-was-before',
+    file: 'src/engine/reload.ts',
+    find: "actor.send({ type: 'approvalVoided', problem });",
+    replace: 'void problem;',
+    seed: 26,
+  },
+  {
     name: 'trust-the-increment',
     file: 'src/engine/effect-runner.ts',
     find: 'return { id, incrementSeconds: seconds, ttlMs, endsAt: asked + ttlMs, renewable };',
@@ -110,7 +131,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     file: 'src/engine/bindings.ts',
     find: "this.#liveness.watch(bind, null, gone, bound ?? '')",
     replace: 'this.#liveness.watch(bind, null, gone)',
-    seed: 1719,
+    seed: 2984,
   },
   {
     name: 'renew-after-stop',

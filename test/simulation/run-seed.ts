@@ -1,6 +1,7 @@
 // Owns the run of one seed: trouble, then quiet, then rest. Invariant: the same seed gives the same trace, and
 // nothing of one seed is left for the next.
 
+import { Approvers } from './world/approvers.ts';
 import { Happenings } from './world/happenings.ts';
 import { ADMIN } from './world/tasks.ts';
 import type { Happening, Weather } from './world/weather.ts';
@@ -35,6 +36,7 @@ export async function runSeed(seed: number, verbose = false): Promise<SeedResult
 async function live(world: World): Promise<void> {
   const { weather, draw } = world;
   const happenings = new Happenings(world);
+  new Approvers(world, happenings.callers).begin();
   world.boot();
   keepAlive(world, happenings);
   if (!(await world.pass(100))) return;

@@ -1,9 +1,11 @@
-// Owns ten plain stories of the engine, for failing each of their effects in turn. Invariant: without a blow they
+// Owns eleven plain stories of the engine, for failing each of their effects in turn. Invariant: without a blow they
 // are the same every time, effect by effect.
 
 import { comeToRest, keepAlive, stillWorks } from './run-seed.ts';
+import { Approvers } from './world/approvers.ts';
 import { Happenings } from './world/happenings.ts';
 import type { Strike } from './world/hazards.ts';
+import { GUARDED } from './world/scenery.ts';
 import type { SimSecret } from './world/sim-vault-model.ts';
 import type { SimTask } from './world/tasks.ts';
 import { World } from './world/world.ts';
@@ -11,6 +13,7 @@ import { World } from './world/world.ts';
 interface Story {
   readonly world: World;
   readonly happenings: Happenings;
+  readonly approvers: Approvers;
   /** Starts a task of this kind; resolves when a second has passed. */
   start(kind: string, durationMs: number, parent?: SimTask): Promise<SimTask>;
   /** Time passes; false when something is wrong by now. */
@@ -83,6 +86,13 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
     happenings.callers.stop(task);
     await pass(15_000);
   },
+  'an approval': async ({ start, approvers, pass }) => {
+    const task = await start(GUARDED, 60_000);
+    approvers.say(task, 7, true);
+    await pass(3000);
+    approvers.say(await start(GUARDED, 60_000), 7, false);
+    await pass(3000);
+  },
   'a drain': async ({ start, happenings, pass }) => {
     await start('mixed', 60_000);
     await start('config', 60_000);
@@ -121,9 +131,12 @@ export async function runScenario(name: string, strike?: Strike): Promise<Scenar
     ...(strike === undefined ? {} : { strike }),
   });
   const happenings = new Happenings(world);
+  const approvers = new Approvers(world, happenings.callers);
+  approvers.guard({ ttlMs: 20_000, approvers: [7], count: 1 });
   const story: Story = {
     world,
     happenings,
+    approvers,
     pass: (ms) => world.pass(ms),
     async start(kind, durationMs, parent) {
       const task = happenings.callers.invent(parent ?? null, { kind, durationMs });

@@ -57,6 +57,7 @@ export class Callers {
       left: false,
       unsure: false,
       revokeTried: false,
+      denyTried: false,
       pidEndedAt: null,
       revokedAt: null,
       deniedAt: null,
@@ -81,6 +82,7 @@ export class Callers {
         if (life.process.dead) return;
         world.say(`started ${task.id} ${view.state}`);
         world.judge.seen('the answer to a start', view);
+        if (view.state === 'pending_approval') return;
         task.started = true;
         if (view.state === 'active' && view.dir !== null && world.judge.shown.get(task.id) === undefined) {
           world.blame(`${task.id} is answered as active without files`);

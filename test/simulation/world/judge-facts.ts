@@ -2,6 +2,7 @@
 // spent once, at most two generations live.
 
 import type { Entry } from '../../../src/domain/fact.ts';
+import { judgeApproval } from './judge-approvals.ts';
 import { taskOver } from './judge-leaks.ts';
 import type { LedgerGrant } from './ledger.ts';
 import type { World } from './world.ts';
@@ -13,12 +14,11 @@ const SKEW_MS = 30_000;
 /** A task ends with its last lease when that ends this close to its deadline. */
 const LAST_MS = 2100;
 
-export function judgeFacts(
-  world: World,
-  { grant: id, fact, at: decidedAt, wallMs: decidedWallMs }: Entry,
-): void {
+export function judgeFacts(world: World, entry: Entry): void {
+  const { grant: id, fact, at: decidedAt, wallMs: decidedWallMs } = entry;
   const grant = world.ledger.grants.get(id);
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
+  judgeApproval(world, grant, entry);
   switch (fact.type) {
     case 'grant.accepted':
       if (world.life?.drained === true) world.blame(`${grant.task} is accepted although the agent drains`);
@@ -53,7 +53,7 @@ export function judgeFacts(
       return judgeReason(world, grant, fact.reason, fact.detail);
     case 'grant.refused':
       // A child whose parent is about to end may have no time to start.
-      if (grant.deadline <= world.at) return;
+      if (grant.deadline <= world.at || grant.approval?.denied === true) return;
       return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
     default:
   }
@@ -169,6 +169,8 @@ function judgeReason(world: World, grant: LedgerGrant, reason: string, detail: s
       if (!task.revokeTried) wrong('nobody asked for it');
       return;
     default:
+      // Its profile asked for more than was approved by the time when the next agent came up.
+      if (grant.approval !== null && task.revokeTried) return;
       if (taskOver(world, task, grant.acceptedAt) === null) judgeNeed(world, grant, `${reason}: ${detail}`);
   }
 }

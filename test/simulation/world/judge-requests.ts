@@ -5,6 +5,7 @@ import type { Ask } from '../../../src/domain/ask.ts';
 import type { Secret } from '../../../src/domain/secret.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { TokenRequest } from '../../../src/ports/vault.ts';
+import { judgeWithin } from './judge-approvals.ts';
 import type { Life } from './life.ts';
 import type { World } from './world.ts';
 
@@ -86,6 +87,7 @@ export class RequestJudge {
     if (grant === undefined || grant.closedAt !== null) {
       return world.blame(`a token for ${task} before the task is on record`);
     }
+    judgeWithin(world, grant, request.policies);
     const newest = [...grant.generations.values()].at(-1);
     const since = newest?.openedAt ?? grant.acceptedAt;
     const allowed = world
@@ -108,6 +110,7 @@ export class RequestJudge {
     const owner = world.ledger.byAccessor.get(holder.accessor);
     if (owner === undefined) return world.blame(`${ask.path} is read before its token is on record`);
     const { grant, generation } = owner;
+    judgeWithin(world, grant, ask);
     if (holder.meta.task !== grant.task) world.blame(`${grant.task} uses the token of ${holder.meta.task}`);
     const allowed = world
       .versions(grant.profile, generation.openedAt - 100)

@@ -24,6 +24,19 @@ export interface LedgerGeneration {
   proved: boolean;
 }
 
+export interface LedgerApproval {
+  readonly approveBy: number;
+  readonly approvers: readonly number[];
+  readonly count: number;
+  readonly policies: readonly string[];
+  readonly paths: readonly string[];
+  readonly given: Set<number>;
+  denied: boolean;
+  approved: boolean;
+  /** How often it was approved. */
+  times: number;
+}
+
 export interface LedgerGrant {
   readonly id: string;
   readonly task: string;
@@ -44,8 +57,10 @@ export interface LedgerGrant {
   closedAt: number | null;
   withdrawn: boolean;
   abandoned: boolean;
+  /** Null where it needs none. */
+  approval: LedgerApproval | null;
   /** The process in which it was last on its way to become active. */
-  readonly life: number;
+  life: number;
 }
 
 type Loose = Readonly<Record<string, unknown>> & { readonly type: string; readonly n: number };
@@ -83,6 +98,22 @@ export class Ledger {
     if (grant === undefined) return;
     const generation = grant.generations.get(fact.n)!;
     switch (fact.type) {
+      case 'approval.requested':
+        grant.approval = requested(fact, time(fact.approve_by));
+        return;
+      case 'approval.given':
+        grant.approval!.given.add(fact.uid as number);
+        return;
+      case 'approval.denied':
+        grant.approval!.denied = true;
+        return;
+      case 'grant.approved':
+        grant.approval!.approved = true;
+        grant.approval!.times += 1;
+        grant.deadline = time(fact.deadline);
+        grant.latestDeadline = time(fact.latest_deadline);
+        grant.life = life;
+        return;
       case 'generation.opened':
         grant.generations.set(fact.n, newGeneration(fact.n, now));
         if (fact.plan != null) grant.overlapMs = (fact.plan as { overlapMs: number }).overlapMs;
@@ -190,11 +221,31 @@ export class Ledger {
       closedAt: null,
       withdrawn: false,
       abandoned: false,
+      approval: null,
       life,
     };
     this.grants.set(id, grant);
     this.byTask.set(grant.task, grant);
   }
+}
+
+function requested({ scope }: Loose, approveBy: number): LedgerApproval {
+  const { approval, policies, secrets } = scope as {
+    approval: { approvers: number[]; count: number };
+    policies: string[];
+    secrets: { path: string }[];
+  };
+  const paths = secrets.map(({ path }) => path);
+  return {
+    approveBy,
+    ...approval,
+    policies,
+    paths,
+    given: new Set(),
+    denied: false,
+    approved: false,
+    times: 0,
+  };
 }
 
 const newGeneration = (n: number, openedAt: number): LedgerGeneration => ({

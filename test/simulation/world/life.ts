@@ -1,6 +1,7 @@
 // Owns one life of the agent in a world: its process, its ports, its engine as shipped. Invariant: the engine
 // sees the world through guarded ports only.
 
+import { createHash } from 'node:crypto';
 import type { Entry } from '../../../src/domain/fact.ts';
 import type { TaskId } from '../../../src/domain/ids.ts';
 import type { Profile } from '../../../src/domain/profile.ts';
@@ -54,6 +55,7 @@ export class Life {
     this.agent = new Agent(this.#ports, {
       leashMs: world.weather.leashMs,
       answerWithinMs: ANSWER_WITHIN_MS,
+      sha256: (text) => createHash('sha256').update(text).digest('hex'),
       limits: { tasks: 1000, tasksPerUid: 1000, startsPerMinute: 1000 },
     });
   }

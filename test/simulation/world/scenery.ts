@@ -50,6 +50,8 @@ const RULES: Readonly<Record<string, SecretRule>> = {
   kv: { name: 'app', path: 'secret/data/app', method: 'read', files: file('app.json') },
 };
 
+/** Needs approvals; only in some seeds (approvers.ts). */
+export const GUARDED = 'guarded' as ProfileName;
 export const KINDS = ['report', 'web', 'mixed', 'config', 'session'] as const;
 const CONTENT: Readonly<Record<(typeof KINDS)[number], readonly (readonly (keyof typeof RULES)[])[]>> = {
   report: [['a'], ['b'], ['a', 'kv']],

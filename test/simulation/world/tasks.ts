@@ -24,6 +24,8 @@ export interface SimTask {
   /** A connection was to hold it, and the answer was that this could not be put on record. */
   unsure: boolean;
   revokeTried: boolean;
+  /** Somebody denied it, or tried to. */
+  denyTried: boolean;
   pidEndedAt: number | null;
   /** Stopped by revoke-all, drain or the end of the agent. */
   revokedAt: number | null;

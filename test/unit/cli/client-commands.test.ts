@@ -26,14 +26,14 @@ describe('start', () => {
     );
     expect(agent.seen[0]).toMatchObject({
       method: 'PUT',
-      url: '/v1/tasks/t1',
+      url: '/v1/tasks/t1?wait=1h',
       body: { profile: 'report-read', bind: { pid: 4242 } },
     });
   });
 
   test('makes a valid task id when none is given', async () => {
     await cli('start', '--profile', 'report-read');
-    expect(agent.seen[0]?.url).toMatch(/^\/v1\/tasks\/report-read-\d{8}T\d{6}Z-[0-9a-f]{12}$/);
+    expect(agent.seen[0]?.url).toMatch(/^\/v1\/tasks\/report-read-\d{8}T\d{6}Z-[0-9a-f]{12}\?wait=1h$/);
   });
 
   test('with --output json prints exactly the API’s body, that of a refusal too', async () => {

@@ -7,7 +7,7 @@ import { tasklease } from './command-line.ts';
 
 const ours = [
   ...['run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
-  ...['revoke-all', 'drain', 'abandon'],
+  ...['approve', 'deny', 'revoke-all', 'drain', 'abandon'],
 ];
 
 test('--help lists every command of this version and exits 0', async () => {
@@ -15,7 +15,7 @@ test('--help lists every command of this version and exits 0', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const name of [...ours, 'agent', 'dev'])
     expect(stdout).toMatch(new RegExp(`^ {2}${name} {2,}\\S`, 'm'));
-  expect(stdout).not.toMatch(/explain|policy|doctor|audit|approve/);
+  expect(stdout).not.toMatch(/explain|policy|doctor|audit/);
 });
 
 test('--version prints the package’s version', async () => {

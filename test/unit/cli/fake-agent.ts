@@ -80,7 +80,7 @@ export class FakeAgent implements AsyncDisposable {
 
   constructor() {
     this.on('PUT /v1/tasks/*', (response, seen) =>
-      json(201, granted(seen.url.split('/')[3] ?? ''))(response, seen),
+      json(201, granted(seen.url.split(/[/?]/)[3] ?? ''))(response, seen),
     );
     this.on('GET /v1/tasks/*', (response, seen) =>
       json(200, granted(seen.url.split('/')[3] ?? ''))(response, seen),

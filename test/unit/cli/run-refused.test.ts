@@ -60,9 +60,13 @@ describe('tasklease failed: exit 125 and CMD is not started', () => {
     expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
   });
 
-  test('when the task waits for an approval, and the task is stopped', async () => {
-    agent.on('PUT /v1/tasks/*', json(202, { task: 't1', state: 'pending_approval' }));
-    expect(await run('echo', 'ran')).toMatchObject({ code: 125, stdout: '' });
-    await agent.saw('DELETE /v1/tasks/t1');
+  test('when its approval is denied', async () => {
+    const denied = problem(403, 'APPROVAL_DENIED', 'uid 0 denied t1: no');
+    agent.on('PUT /v1/tasks/*', (response, seen) => setTimeout(() => denied(response, seen), 1500));
+    agent.on('GET /v1/tasks/*', json(200, { task: 't1', state: 'pending_approval' }));
+    const { code, stdout, stderr } = await run('echo', 'ran');
+    expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
+    expect(stderr).toContain('t1 waits for approval');
+    expect(stderr).toContain('APPROVAL_DENIED uid 0 denied t1: no');
   });
 });

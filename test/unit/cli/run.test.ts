@@ -53,7 +53,7 @@ describe('a good run', () => {
       'true',
     ]);
     const [start] = agent.seen;
-    expect(start?.url).toMatch(/^\/v1\/tasks\/p-\d{8}T\d{6}Z-[0-9a-f]{12}$/);
+    expect(start?.url).toMatch(/^\/v1\/tasks\/p-\d{8}T\d{6}Z-[0-9a-f]{12}\?wait=1h$/);
     expect(start?.body).toMatchObject({
       params: { env: 'prod', q: 'a=b' },
       duration: '90s',

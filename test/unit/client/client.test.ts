@@ -67,6 +67,50 @@ test('an agent that refuses process ids is asked by connection, and from then on
   expect(count(agent, 'PUT')).toBe(3);
 });
 
+test('a start that needs approval is waited for, and the signal withdraws it', async () => {
+  const agent = await listening();
+  let asked = 0;
+  agent.on('PUT /v1/tasks/*', (response, seen) => {
+    asked += 1;
+    json(asked > 1 ? 201 : 202, asked > 1 ? granted('t1') : { task: 't1', state: 'pending_approval' })(
+      response,
+      seen,
+    );
+  });
+  const client = connect({ socket: agent.socket });
+  await (await client.start({ profile: 'p', task: 't1' })).stop();
+  expect(agent.seen.slice(0, 2).map(({ url }) => url)).toEqual(Array(2).fill('/v1/tasks/t1?wait=1h'));
+
+  agent.on('PUT /v1/tasks/*', json(202, { task: 't2', state: 'pending_approval' }));
+  const controller = new AbortController();
+  const started = client.start({ profile: 'p', task: 't2', signal: controller.signal });
+  await agent.saw('PUT /v1/tasks/t2?wait=1h');
+  controller.abort();
+  await expect(started).rejects.toBe(controller.signal.reason);
+  await agent.saw('DELETE /v1/tasks/t2');
+});
+
+test.each([
+  ['approved', { type: 'delivery.published' }, true],
+  ['denied', { type: 'grant.refused', code: 'APPROVAL_DENIED', detail: 'uid 0 denied t1: wrong pid' }, false],
+])('a start that its connection holds hears that it is %s', async (_what, fact, good) => {
+  const agent = await listening();
+  agent.on('PUT /v1/tasks/*', (response) => {
+    response.writeHead(202, { 'content-type': 'application/x-ndjson' });
+    for (const line of [
+      { task: 't1', state: 'pending_approval' },
+      fact,
+      ...(good ? [] : [{ type: 'grant.closed' }]),
+    ])
+      response.write(`${JSON.stringify(line)}\n`);
+  });
+  const client = connect({ socket: agent.socket });
+  const started = client.start({ profile: 'p', task: 't1', bind: { connection: true } });
+  if (good) await (await started).stop();
+  else await expect(started).rejects.toMatchObject({ code: 'APPROVAL_DENIED', status: 403 });
+  expect(count(agent, 'PUT')).toBe(1);
+});
+
 test('a refusal is not tried again', async () => {
   const agent = await listening();
   agent.on(

@@ -24,6 +24,8 @@ export type Behaviour = {
   again?: 200 | 201 | 409;
   /** Tells a bound task's stream after this many milliseconds that it was extended. */
   extendAfterMs?: number;
+  /** Lets a bound start wait for an approval, and this come of it. */
+  approval?: 'given' | 'denied';
   /** Never answers a start. */
   silent?: boolean;
 };
@@ -61,7 +63,31 @@ export class FakeAgent {
     });
     for await (const chunk of request) one.body += String(chunk);
     if (method === 'PUT') this.#startTask(one, response);
+    else if (method === 'GET')
+      response.end(JSON.stringify(this.#active(url.slice('/v1/tasks/'.length), 'p')));
     else this.#stopTask(response);
+  }
+
+  #active(task: string, profile: string) {
+    return {
+      ...{ task, state: 'active', profile, dir: `${this.dir}/${task}/current` },
+      ...{ deadline: '2026-11-22T10:15:00Z', leases: [] },
+    };
+  }
+
+  #wait(task: string, approval: 'given' | 'denied', response: ServerResponse): void {
+    response.writeHead(202, { 'content-type': 'application/x-ndjson' });
+    this.#streams.add(response);
+    const tell = (line: unknown) => response.write(`${JSON.stringify(line)}\n`);
+    tell({ task, state: 'pending_approval', dir: null });
+    if (approval === 'given') {
+      for (const type of ['approval.given', 'grant.approved', 'delivery.published'])
+        tell({ seq: 1, task, type });
+      return;
+    }
+    tell({ seq: 1, task, type: 'grant.refused', code: 'APPROVAL_DENIED', detail: 'uid 0 denied t1: no' });
+    tell({ seq: 2, task, type: 'grant.closed', outcome: 'refused' });
+    response.end();
   }
 
   #startTask({ url, body }: Seen, response: ServerResponse): void {
@@ -80,10 +106,9 @@ export class FakeAgent {
         hint: 'Choose another.',
       });
     }
-    const answer = {
-      ...{ task, state: 'active', profile: start.profile, dir: `${this.dir}/${task}/current` },
-      ...{ deadline: '2026-11-22T10:15:00Z', leases: [] },
-    };
+    const { approval } = this.behaviour;
+    if (approval !== undefined) return this.#wait(task, approval, response);
+    const answer = this.#active(task, start.profile);
     const bound = start.bind?.connection === true;
     response.writeHead(first ? 201 : again, {
       'content-type': bound ? 'application/x-ndjson' : 'application/json',

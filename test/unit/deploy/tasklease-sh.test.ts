@@ -152,6 +152,32 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
     ]);
   });
 
+  test('run waits for an approval, says so, and runs CMD once it is given', async () => {
+    agent.behaviour = { approval: 'given' };
+    const end = await sh([
+      'run',
+      '--profile',
+      'p',
+      '--task',
+      't1',
+      '--',
+      'sh',
+      '-c',
+      'echo "$TASKLEASE_DIR"',
+    ]);
+    expect(end).toMatchObject({ code: 0, stdout: `${agent.dir}/t1/current\n` });
+    expect(end.stderr).toContain('t1 waits for approval');
+    expect(agent.of('DELETE')).toHaveLength(1);
+  });
+
+  test('run ends with the reason when the approval is denied', async () => {
+    agent.behaviour = { approval: 'denied' };
+    const end = await sh(['run', '--profile', 'p', '--task', 't1', '--', 'echo', 'ran']);
+    expect(end).toMatchObject({ code: 125, stdout: '' });
+    expect(end.stderr).toContain('APPROVAL_DENIED');
+    expect(end.stderr).toContain('uid 0 denied t1: no');
+  });
+
   test('run gives CMD its task, its input and its exit code, and stops before it hangs up', async () => {
     const command = 'cat; echo "$TASKLEASE_TASK $TASKLEASE_DIR"; exit 7';
     const end = await sh(['run', '--profile', 'p', '--task', 't1', '--', 'sh', '-c', command], 'input\n');

@@ -1,6 +1,7 @@
 // Owns one simulated host for the engine's unit tests: clock, Vault, files, journal, processes, and the agents that run on
 // it one after another. Invariant: an agent that was killed does and hears nothing any more.
 
+import { createHash } from 'node:crypto';
 import type { ProfileName, TaskId } from '../../../src/domain/ids.ts';
 import type { Problem } from '../../../src/domain/problem.ts';
 import type { Profile } from '../../../src/domain/profile.ts';
@@ -22,6 +23,7 @@ export const LEASH_MS = 300_000;
 export const OPTIONS = {
   leashMs: LEASH_MS,
   answerWithinMs: 30_000,
+  sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
   limits: { tasks: 100, tasksPerUid: 100, startsPerMinute: 600 },
 };
 export const taskId = (text: string): TaskId => text as TaskId;

@@ -107,7 +107,27 @@ test.each<[string, unknown, string | RegExp]>([
     assertion({ leeway: '5m' }),
     'allow.assertion.leeway is not a known key',
   ],
-  ['approval', withKeys({ approval: { required: true } }), 'approval is not in this version: approvals'],
+  ['approval', withKeys({ approval: {} }), 'approval.required must be true or false'],
+  [
+    'an approver twice',
+    withKeys({ approval: { required: true, approvers: [7, 7] } }),
+    'approval.approvers names an approver twice',
+  ],
+  [
+    'fewer approvers than approvals',
+    withKeys({ approval: { required: true, approvers: [7], count: 2 } }),
+    'approval.count is more than there are approvers',
+  ],
+  [
+    'no approvals',
+    withKeys({ approval: { required: true, count: 0 } }),
+    'approval.count must be a whole number from 1 to 16',
+  ],
+  [
+    'signed approvals',
+    withKeys({ approval: { required: true, public_keys: ['/k.pem'] } }),
+    'approval.public_keys is not in this version: signed approvals',
+  ],
   ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
   [
     'an entity alias',

@@ -17,10 +17,12 @@ type Told = Parameters<Parameters<Agent['facts']['listen']>[0]>[0];
 export class FakeEngine implements AsyncDisposable {
   /** `name: arguments` of every call, in order. */
   readonly asked: string[] = [];
-  state: 'active' | 'stopping' | 'closed' = 'active';
+  state: 'active' | 'stopping' | 'closed' | 'pending_approval' = 'active';
+  /** How long the last start was to wait for approval. Milliseconds. */
+  patience = 0;
   leaving = false;
   /** Replaces the answer of a call; may throw. */
-  readonly answers: Partial<Record<'start' | 'extend' | 'abandon' | 'hold', () => unknown>> = {};
+  readonly answers: Partial<Record<'start' | 'extend' | 'approve' | 'abandon' | 'hold', () => unknown>> = {};
   readonly #listeners = new Set<(told: Told, owner: number) => void>();
   readonly #dir = mkdtempSync(join(tmpdir(), 'tasklease-server-'));
   #servers: Server[] = [];
@@ -61,7 +63,8 @@ export class FakeEngine implements AsyncDisposable {
 
   // What follows is the engine as the server calls it.
 
-  start(task: string, signal: unknown) {
+  start(task: string, signal: unknown, _digest: string, _by: Caller, _again: boolean, wait: { ms: number }) {
+    this.patience = wait.ms;
     this.#note('start', task, signal);
     return this.#answer('start', { view: this.view(), fresh: true });
   }
@@ -72,6 +75,10 @@ export class FakeEngine implements AsyncDisposable {
   extend(task: string, byMs: number) {
     this.#note('extend', task, byMs);
     return this.#answer('extend', this.view());
+  }
+  approve(task: string, word: unknown) {
+    this.#note('approve', task, word);
+    return this.#answer('approve', this.view());
   }
   abandon(task: string, reason: string) {
     this.#note('abandon', task, reason);

@@ -10,6 +10,7 @@ import { startOwnTasks } from '../../../src/server/own-tasks.ts';
 const run = async (
   tasks: Record<string, unknown>[],
   answer: (task: string, n: number) => void = () => {},
+  waits = false,
 ) => {
   const said: string[] = [];
   const tries = new Map<string, number>();
@@ -22,6 +23,7 @@ const run = async (
     await new Promise((resolve) => setTimeout(resolve, 5));
     answer(task, n);
     said.push(`has ${task}`);
+    return { view: { state: waits ? 'pending_approval' : 'active' } };
   };
   const log = (_level: string, _message: string, fields: { task: string; code: string }) =>
     said.push(`${fields.task} ${fields.code}`);
@@ -48,6 +50,10 @@ describe('tasks of the configuration', () => {
       ...['asks for a', 'a VAULT_SEALED', 'asks for a', 'a VAULT_SEALED'],
       ...['asks for a', 'has a'],
     ]);
+  });
+
+  test('are told of where they wait for approval, and not asked for again', async () => {
+    expect(await run([own('a')], () => {}, true)).toEqual(['asks for a', 'has a', 'a undefined']);
   });
 
   test.each(['PROFILE_UNKNOWN', 'DRAINING'] as const)('are given up on %s, and told', async (code) => {

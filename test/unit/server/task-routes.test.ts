@@ -91,6 +91,66 @@ describe('POST /v1/tasks/{task}/abandon', () => {
   });
 });
 
+describe('POST /v1/tasks/{task}/approval', () => {
+  const approve = (body: unknown, admin = true) => engine.call('POST', '/v1/tasks/t1/approval', body, admin);
+  const digest = 'a'.repeat(64);
+
+  test('hands the word on and answers the task', async () => {
+    expect(await approve({ approve: true, digest, reason: 'OPS-712' })).toMatchObject({
+      status: 200,
+      body: { task: 't1' },
+    });
+    expect(engine.asked).toEqual([`approve: t1 {"approve":true,"digest":"${digest}","reason":"OPS-712"}`]);
+  });
+
+  test('is for the admin socket', async () => {
+    expect(await approve({ approve: true }, false)).toMatchObject({
+      status: 403,
+      body: { code: 'ADMIN_ONLY' },
+    });
+    expect(engine.asked).toEqual([]);
+  });
+
+  test.each([
+    ['nothing', {}, 'approve must be true or false'],
+    ['a maybe', { approve: 'yes' }, 'approve must be true or false'],
+    [
+      'a digest that is none',
+      { approve: true, digest: 'abc' },
+      'digest must be the approval.digest of the task: 64 hexadecimal digits',
+    ],
+    ['an unknown key', { approve: true, uid: 0 }, 'uid is not a known key'],
+  ])('%s is refused', async (_what, body, detail) => {
+    expect(await approve(body)).toMatchObject({ status: 400, body: { detail } });
+    expect(engine.asked).toEqual([]);
+  });
+});
+
+describe('a start that waits for approval', () => {
+  test.each([
+    ['', 0],
+    ['?wait=10m', 600_000],
+  ])('is answered 202 (%s), after the wait that its caller asks for', async (query, ms) => {
+    engine.state = 'pending_approval';
+    const reply = await engine.call('PUT', `/v1/tasks/t1${query}`, { profile: 'p' });
+    expect(reply).toMatchObject({ status: 202, body: { state: 'pending_approval' } });
+    expect(engine.patience).toBe(ms);
+  });
+
+  test('is refused with a wait that is none', async () => {
+    const reply = await engine.call('PUT', '/v1/tasks/t1?wait=soon', { profile: 'p' });
+    expect(reply).toMatchObject({ status: 400, body: { detail: 'wait is not a duration of at most 1h' } });
+  });
+
+  test('is held open where it binds the connection', async () => {
+    engine.state = 'pending_approval';
+    const reply = await engine.open('PUT', '/v1/tasks/t1', { profile: 'p', bind: { connection: true } });
+    expect(reply.status).toBe(202);
+    expect(await reply.next()).toMatchObject({ state: 'pending_approval' });
+    reply.close();
+  });
+});
+
 test('a start hands its parent and its cgroup on', async () => {
   const body = { profile: 'p', parent: 'above', bind: { cgroup: '/ci.slice' } };
   expect((await engine.call('PUT', '/v1/tasks/t1', body)).status).toBe(201);
@@ -126,5 +186,9 @@ test('the schema describes them, with their bodies', async () => {
   expect(body.paths['/v1/tasks/{task}/events'].get.responses['2XX'].content).toHaveProperty([
     'application/x-ndjson',
   ]);
-  expect(body.paths).not.toHaveProperty(['/v1/tasks/{task}/approval']);
+  expect(bodyOf('/v1/tasks/{task}/approval')).toBe('#/components/schemas/Approval');
+  expect(body.components.schemas.Approval).toMatchObject({
+    required: ['approve'],
+    additionalProperties: false,
+  });
 });

@@ -1,0 +1,30 @@
+// Owns whether a plan stays within an earlier one. Invariant: what is not known to be harmless counts as more.
+
+import { canonical } from './canonical.ts';
+import type { Plan } from './task-spec.ts';
+
+/** True when every policy and every request of `plan` is one of `approved`, for the same readers. */
+export function isWithin(plan: Plan, approved: Plan): boolean {
+  const asked = new Map(approved.asks.map((ask) => [ask.secret, reach(ask)]));
+  return (
+    plan.policies.every((policy) => approved.policies.includes(policy)) &&
+    plan.asks.every((ask) => asked.get(ask.secret) === reach(ask)) &&
+    rest(plan) === rest(approved)
+  );
+}
+
+/** What Vault is asked for and who may read it; what the files look like does not matter. */
+const reach = ({ method, path, body, files }: Plan['asks'][number]): string =>
+  canonical({
+    method,
+    path,
+    body: body ?? null,
+    readers: files
+      .map(({ name, mode, owner }) => ({ name, mode: mode ?? null, owner: owner ?? null }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+  });
+
+/** Everything beside its requests and policies that is not about rotations alone. */
+function rest({ policies: _p, asks: _a, overlapMs: _o, onChange: _c, extend: _e, ...others }: Plan): string {
+  return canonical(others);
+}
