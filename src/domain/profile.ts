@@ -63,6 +63,8 @@ export interface Profile {
   readonly policies: readonly string[];
   /** Tasks log in to Vault with their own assertion (`vault.mode: jwt`). */
   readonly login?: LoginRule;
+  /** Template of the entity alias that task tokens are made with: Vault's policies may be templated on its name. */
+  readonly entityAlias?: string;
   readonly bind: 'optional' | 'required';
   /** Profiles that a task of this one may start as its children. */
   readonly children: readonly ProfileName[];
