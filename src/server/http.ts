@@ -11,6 +11,8 @@ import { dispatch, type Service } from './routes.ts';
 
 export interface SocketOptions {
   readonly path: string;
+  /** A listening socket at that path that the agent was handed: its mode and owner are not ours to set. */
+  readonly fd?: number;
   readonly mode: number;
   readonly gid?: number;
   readonly admin: boolean;
@@ -72,19 +74,23 @@ export async function listenSocket(service: Service, options: SocketOptions): Pr
     }
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseRaw(error, socket as Socket));
-  await removeStale(options.path);
+  await bind(server, options);
+  return server;
+}
+
+/** @throws ListenFault */
+async function bind(server: Server, { path, fd, mode, gid, key = 'socket' }: SocketOptions): Promise<void> {
+  if (fd !== undefined) return listening(server, key, path, (done) => server.listen({ fd }, done));
+  await removeStale(path);
   // Born closed to everybody else, widened afterwards: never wider than it should be.
   const umask = process.umask(0o177);
   try {
-    await listening(server, options.key ?? 'socket', options.path, (done) =>
-      server.listen(options.path, done),
-    );
+    await listening(server, key, path, (done) => server.listen(path, done));
   } finally {
     process.umask(umask);
   }
-  if (options.gid !== undefined) chownSync(options.path, -1, options.gid);
-  chmodSync(options.path, options.mode);
-  return server;
+  if (gid !== undefined) chownSync(path, -1, gid);
+  chmodSync(path, mode);
 }
 
 async function serve(
