@@ -48,7 +48,8 @@ export const command: Command = {
       return (await agent.close()) === 0 ? Exit.ok : Exit.failed;
     } catch (error) {
       if (error instanceof SettingsFault) return fail(EX_CONFIG, error.message);
-      if (error instanceof Error && error.name === 'ListenFault') return fail(EX_CONFIG, error.message);
+      if (error instanceof Error && ['ListenFault', 'ActivationFault'].includes(error.name))
+        return fail(EX_CONFIG, error.message);
       const { code, path } = error as NodeJS.ErrnoException;
       if (typeof code === 'string' && typeof path === 'string') {
         return fail(EX_CONFIG, `${path} cannot be used (${code}): check its owner and mode`);

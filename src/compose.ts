@@ -20,6 +20,7 @@ import { openLiveness } from './adapters/peer/liveness.ts';
 import type { Settings } from './adapters/settings/agent-settings.ts';
 import { followProfiles } from './adapters/settings/profile-files.ts';
 import { SettingsFault } from './adapters/settings/yaml-file.ts';
+import { type Expected, handedOver } from './adapters/system/activation.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { bootId, groupId, harden, lockDirectory } from './adapters/system/host.ts';
 import { sessionFile } from './adapters/system/session-file.ts';
@@ -43,6 +44,7 @@ export interface RunningAgent {
 /** @throws SettingsFault or Problem with what to do */
 export async function openAgent({ config, environment }: Settings, version: string): Promise<RunningAgent> {
   harden();
+  const given = handedOver(expectedSockets(config), process.env);
   // Directories and sockets get the modes they are made with, whatever the shell or unit says.
   process.umask(0o022);
   const log = openLog(config.log.level);
@@ -90,8 +92,10 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
   await agent.open();
   const service: Service = { agent, version, metrics: () => metrics.text(gauges(agent)) };
-  const servers = await listen(service, config, log);
-  log('info', 'listening', { socket: config.socket.path, profiles: agent.profiles.names().length });
+  const servers = await listen(service, config, given, log);
+  const handed = given.size === 0 ? {} : { handed_over: [...given.keys()] };
+  const profiles = agent.profiles.names().length;
+  log('info', 'listening', { socket: config.socket.path, profiles, ...handed });
   void startOwnTasks(agent, config.tasks, telemetry);
   releaseStartupMemory();
   return {
@@ -188,12 +192,28 @@ function authOptions(auth: AgentConfig['vault']['auth']): Partial<VaultOptions> 
 
 /** Where workloads connect, by the key of the configuration. */
 const workloadSockets = ({ socket, sockets }: AgentConfig) => [
-  { ...socket, key: 'socket' },
+  { ...socket, key: 'socket', name: 'agent' },
   ...sockets.map((each, i) => ({ ...each, key: `sockets.${i}` })),
 ];
 
+const ADMIN = 'admin';
+const adminPath = ({ runtime_dir }: AgentConfig): string => join(runtime_dir, 'admin.sock');
+
+/** Which sockets a service manager may open in the agent's place. */
+const expectedSockets = (config: AgentConfig): Expected[] => [
+  ...workloadSockets(config).flatMap(({ name, key, path }) =>
+    name === undefined ? [] : [{ name, key: `${key}.path`, path, private: false }],
+  ),
+  { name: ADMIN, key: 'runtime_dir', path: adminPath(config), private: true },
+];
+
 /** @throws SettingsFault, ListenFault */
-async function listen(service: Service, config: AgentConfig, log: Telemetry['log']): Promise<Server[]> {
+async function listen(
+  service: Service,
+  config: AgentConfig,
+  given: ReadonlyMap<string, number>,
+  log: Telemetry['log'],
+): Promise<Server[]> {
   const onProblem: SocketOptions['onProblem'] = (problem, request) => {
     const internal = problem.code === 'INTERNAL';
     const cause = internal && problem.cause instanceof Error ? problem.cause.stack : undefined;
@@ -205,15 +225,20 @@ async function listen(service: Service, config: AgentConfig, log: Telemetry['log
     });
   };
   const shared = { callerOf, onProblem };
-  const admin = { ...shared, path: join(config.runtime_dir, 'admin.sock'), mode: 0o600, admin: true };
+  const fdOf = (name: string | undefined) => {
+    const fd = given.get(name ?? '');
+    return fd === undefined ? {} : { fd };
+  };
+  const admin = { ...shared, ...fdOf(ADMIN), path: adminPath(config), mode: 0o600, admin: true };
   const declared = workloadSockets(config);
-  const workloads = declared.map(({ key, path, mode, group, ...rest }): SocketOptions => {
+  const workloads = declared.map(({ key, name, path, mode, group, ...rest }): SocketOptions => {
     const gid = group === undefined ? null : groupId(group);
     if (group !== undefined && gid === null) {
       throw new SettingsFault(`${key}.group: there is no group ${group}: make it, or leave the key out`);
     }
     return {
       ...shared,
+      ...fdOf(name),
       ...('profiles' in rest ? { profiles: rest.profiles } : {}),
       ...(gid === null ? {} : { gid }),
       key,

@@ -6,6 +6,8 @@
 # policies named one by one (left out, Vault would give every policy that the role allows), not renewable
 # (a renewable token under a role outlives the time it was asked for), a service token (batch tokens cannot
 # be revoked), no default policy. Which policies: the role's allowed_policies say it; others are refused.
+# An entity alias, for profiles with vault.entity_alias: the role's allowed_entity_aliases say which. The shipped role
+# has none, so Vault refuses every alias; where no profile needs one, leave the line out too.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#create-token
 path "auth/token/create/tasklease" {
   capabilities        = ["update"]
@@ -16,6 +18,7 @@ path "auth/token/create/tasklease" {
     "renewable"         = [false]
     "type"              = ["service"]
     "no_default_policy" = [true]
+    "entity_alias"      = []
     "display_name"      = []
     "meta"              = []
   }

@@ -97,6 +97,8 @@ export type LaunchOptions = {
   logPath: string;
   /** What the watching shell sends if we die first (PostgreSQL tidies up on SIGQUIT). */
   lastSignal?: 'KILL' | 'QUIT' | 'TERM';
+  /** Descriptors that it gets as 3, 4 and so on. */
+  fds?: readonly number[];
 };
 
 /** Starts `command` in a session of its own. Rejects when it cannot be executed at all. */
@@ -106,7 +108,7 @@ export const launch = async (command: string, args: string[], options: LaunchOpt
     cwd: options.cwd ?? '/',
     env: options.env ?? {},
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, ...(options.fds ?? [])],
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });

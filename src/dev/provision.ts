@@ -22,6 +22,8 @@ export type ProvisionOptions = {
   approle?: boolean;
   /** Policies beside the shipped ones that task tokens may have: name → HCL. */
   extraPolicies?: Record<string, string>;
+  /** What task tokens may have as entity alias; nothing by default. */
+  entityAliases?: readonly string[];
 };
 
 export type Provisioned = {
@@ -51,7 +53,7 @@ const role = (file: string): Record<string, unknown> =>
 
 /** Applies vault-policies/ and the sample engines to a Vault. Errors name the call that Vault refused. */
 export const provision = async (options: ProvisionOptions): Promise<Provisioned> => {
-  const { vault, leash = '5m', approle = true, extraPolicies = {} } = options;
+  const { vault, leash = '5m', approle = true, extraPolicies = {}, entityAliases } = options;
   const admin = administrator(vault);
 
   for (const file of readdirSync(POLICIES).filter((name) => name.endsWith('.hcl'))) {
@@ -69,6 +71,7 @@ export const provision = async (options: ProvisionOptions): Promise<Provisioned>
   await admin('POST', 'auth/token/roles/tasklease', {
     ...tokenRole,
     allowed_policies_glob: [...(tokenRole.allowed_policies_glob as string[]), ...Object.keys(extraPolicies)],
+    ...(entityAliases === undefined ? {} : { allowed_entity_aliases: entityAliases }),
   });
 
   await provisionEngines(admin, options.postgres);

@@ -64,6 +64,8 @@ export interface Profile {
   readonly policies: readonly string[];
   /** Tasks log in to Vault with their own assertion (`vault.mode: jwt`). */
   readonly login?: LoginRule;
+  /** Template of the entity alias that task tokens are made with: Vault's policies may be templated on its name. */
+  readonly entityAlias?: string;
   readonly bind: 'optional' | 'required';
   /** Absent where a start needs none. */
   readonly approval?: ApprovalRule;

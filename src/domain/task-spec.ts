@@ -2,6 +2,7 @@
 // which policies, which Vault requests, which files, for whom. Invariant: what a plan asks for is a
 // subset of its profile; anything that the profile does not allow is refused here, before Vault.
 
+import { aliasOf } from './alias.ts';
 import { type Ask, askOf } from './ask.ts';
 import { type Asserted, assertedUntil } from './assertion.ts';
 import { formatDuration } from './duration.ts';
@@ -73,6 +74,8 @@ export interface Plan {
   readonly policies: readonly string[];
   /** Logs in with its assertion; absent for a token under the agent's session. */
   readonly login?: TaskLogin;
+  /** What Vault itself knows the tokens by: its policies may be templated on this name. */
+  readonly entityAlias?: string;
   readonly asks: readonly Ask[];
   readonly reader: Owner;
   readonly mode?: number;
@@ -174,6 +177,7 @@ export function fit(
   const plan: Plan = {
     policies: profile.policies,
     ...loginOf(profile),
+    ...(profile.entityAlias === undefined ? {} : { entityAlias: aliasOf(profile.entityAlias, values) }),
     asks: profile.secrets.map((rule): Ask => askOf(rule, values)),
     reader: profile.owner ?? { uid: caller.uid, gid: caller.gid },
     ...(profile.mode === undefined ? {} : { mode: profile.mode }),

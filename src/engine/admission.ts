@@ -68,15 +68,22 @@ export class Admission {
   ): Promise<Started> {
     const { book, ports, profiles } = this.#options;
     const living = book.get(task);
-    if (living !== undefined) return this.#same(living, digest, caller, again, patience);
+    if (living !== undefined && owns(caller, living.grant.owner.uid)) {
+      return this.#same(living, digest, again, patience);
+    }
     if (this.draining) throw drainingProblem();
-    if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');
+    const closed = again || living !== undefined ? null : ports.journal.tombstone(task);
+    const spentId = closed?.spent === true ? spent(task, 'it is closed') : null;
+    if (closed !== null && spentId !== null && owns(caller, closed.owner.uid)) throw spentId;
+    const clash = living === undefined ? spentId : taken(task);
     const pinned = caller.pin?.() ?? null;
     try {
       const profile = profiles.get(signal.profile);
       authorise(profile, caller, pinned?.evidence ?? null);
       const brings = profile.allow.assertion !== undefined || signal.assertion !== undefined;
       const asserted = brings ? await this.#attestation.check(profile, signal) : null;
+      // Not before: who may not start it learns nothing of the ids that others use.
+      if (clash !== null) throw clash;
       if (asserted !== null) {
         // What would be refused anyway does not count as presented.
         settle(task, profile, signal, caller, ports.clock.now(), asserted);
@@ -148,19 +155,9 @@ export class Admission {
     return asChild(above.grant, this.#options.profiles.get(above.grant.profile), profile, settled);
   }
 
-  async #same(
-    actor: GrantActor,
-    digest: string,
-    caller: Caller,
-    again: boolean,
-    patience?: Patience,
-  ): Promise<Started> {
+  async #same(actor: GrantActor, digest: string, again: boolean, patience?: Patience): Promise<Started> {
     const { grant } = actor;
-    if (!owns(caller, grant.owner.uid) || grant.digest !== digest) {
-      throw new Problem('TASK_CONFLICT', `task id ${grant.task} is taken by another start`, {
-        hint: 'choose another task id, or send the very same body to get the same grant',
-      });
-    }
+    if (grant.digest !== digest) throw taken(grant.task);
     if (grant.state === 'stopping') {
       if (grant.wasActive) throw spent(grant.task, 'it is stopping', again);
       throw new Problem('TASK_SPENT', `the failed start of ${grant.task} is still being cleaned up`, {
@@ -210,6 +207,11 @@ const acceptedFact = (
     deadline: rfc3339(settled.deadline, now),
     latest_deadline: rfc3339(settled.latestDeadline, now),
   }) as const;
+
+const taken = (task: TaskId): Problem =>
+  new Problem('TASK_CONFLICT', `task id ${task} is taken by another start`, {
+    hint: 'choose another task id, or send the very same body to get the same grant',
+  });
 
 export const spent = (task: TaskId, why: string, retryable = false): Problem =>
   new Problem('TASK_SPENT', `task id ${task} has been used: ${why}`, {

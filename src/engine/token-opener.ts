@@ -52,8 +52,10 @@ export class TokenOpener {
     asked: Instant,
     luggage: Luggage,
   ): Promise<GrantEvent> {
+    const { policies, entityAlias } = grant.plan;
     const { token, accessor, ttlMs } = await this.#ports.vault.createToken(session.token, {
-      policies: grant.plan.policies,
+      policies,
+      ...(entityAlias === undefined ? {} : { entityAlias }),
       ttlSeconds: tokenTtlSeconds(grant, asked),
       displayName: `tasklease-${grant.profile}`,
       meta: {

@@ -49,6 +49,8 @@ export interface SessionToken {
 
 export interface TokenRequest {
   readonly policies: readonly string[];
+  /** The token belongs to the entity that has this alias at the token mount; Vault makes it where there is none. */
+  readonly entityAlias?: string;
   readonly ttlSeconds: number;
   readonly displayName: string;
   /** Shown in Vault's audit log beside every request of the token. */

@@ -111,8 +111,15 @@ const access = {
   group: z.union([z.string().min(1), unixId]).optional(),
 };
 
+const socketName = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be letters, digits, dots, underscores and hyphens')
+  .refine((name) => name !== 'agent' && name !== 'admin', 'is the name of another socket');
+
 /** A socket for somebody who needs some profiles only. */
 const furtherSocket = z.strictObject({
+  /** What systemd calls it where it hands it over (FileDescriptorName=). */
+  name: socketName.optional(),
   path: absolutePath,
   ...access,
   profiles: z
@@ -161,13 +168,18 @@ const agentShape = z.strictObject({
 });
 
 export const agentConfig = agentShape.superRefine(({ socket, sockets }, context) => {
-  const taken = new Set([socket.path]);
-  for (const [i, { path }] of sockets.entries()) {
-    if (taken.has(path)) {
-      const message = 'is the path of another socket: give each one of its own';
-      context.addIssue({ code: 'custom', path: ['sockets', i, 'path'], message });
-    }
-    taken.add(path);
+  const paths = new Set([socket.path]);
+  const names = new Set<string>();
+  for (const [i, { path, name }] of sockets.entries()) {
+    const complain = (key: string) => {
+      const message = `is the ${key} of another socket: give each one of its own`;
+      context.addIssue({ code: 'custom', path: ['sockets', i, key], message });
+    };
+    if (paths.has(path)) complain('path');
+    paths.add(path);
+    if (name === undefined) continue;
+    if (names.has(name)) complain('name');
+    names.add(name);
   }
 });
 

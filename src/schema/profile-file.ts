@@ -6,12 +6,13 @@ import * as z from 'zod';
 import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
 import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
-import { hasStrayBraces, slots } from '../domain/template.ts';
+import { hasStrayBraces } from '../domain/template.ts';
 import { approval, approvalRule } from './approval.ts';
 import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
 import { profileNameSchema } from './signal.ts';
+import { slotFaults } from './slots.ts';
 import { vaultAccess } from './vault-access.ts';
 
 const name = z
@@ -161,8 +162,6 @@ const profileShape = z.strictObject({
   overlap: duration(0, 3_600_000).default(30_000),
 });
 
-const SLOTS = /^(?:params\.[A-Za-z0-9_-]+|task\.(?:id|profile|ttl)|event\.id)$/;
-
 export const profileFile = profileShape.superRefine((profile, context) => {
   const complain = (path: (string | number)[], message: string) =>
     context.addIssue({ code: 'custom', path, message });
@@ -179,20 +178,14 @@ export const profileFile = profileShape.superRefine((profile, context) => {
       'needs an assertion to take it from: describe it under allow.assertion',
     );
   }
+  const checkSlots = (path: (string | number)[], template: string) => {
+    for (const fault of slotFaults(template, profile.params)) complain(path, fault);
+  };
+  checkSlots(['vault', 'entity_alias'], profile.vault.entity_alias ?? '');
   const seen = new Set<string>();
   for (const [secret, rule] of Object.entries(profile.secrets)) {
-    const used = [
-      ...slots(rule.path).map((slot) => [slot, ['path']] as const),
-      ...strings(rule.body).flatMap((text) => slots(text).map((slot) => [slot, ['body']] as const)),
-    ];
-    for (const [slot, where] of used) {
-      if (!SLOTS.test(slot))
-        complain(['secrets', secret, ...where], `uses {{${slot}}}, which does not exist`);
-      const param = slot.startsWith('params.') ? slot.slice('params.'.length) : null;
-      if (param !== null && !Object.hasOwn(profile.params, param)) {
-        complain(['secrets', secret, ...where], `uses {{${slot}}}, but params has no ${param}`);
-      }
-    }
+    checkSlots(['secrets', secret, 'path'], rule.path);
+    for (const text of strings(rule.body)) checkSlots(['secrets', secret, 'body'], text);
     for (const file of Object.keys(rule.files)) {
       if (seen.has(file)) complain(['secrets', secret, 'files', file], 'is made by another secret too');
       seen.add(file);
@@ -234,8 +227,13 @@ export function toProfile(file: ProfileFile): Profile {
     bind: file.bind,
     children: file.children,
     overlapMs: file.overlap,
-    ...defined({ approval: approvalRule(file.approval) }),
-    ...defined({ owner: file.owner, mode: file.mode, onChange: file.on_change?.signal }),
+    ...defined({
+      approval: approvalRule(file.approval),
+      entityAlias: file.vault.entity_alias,
+      owner: file.owner,
+      mode: file.mode,
+      onChange: file.on_change?.signal,
+    }),
     secrets: Object.entries(file.secrets).map(
       ([key, rule]): SecretRule => ({
         name: key,

@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 import { claimName } from './assertion-rule.ts';
-import { later, vaultName } from './scalars.ts';
+import { entityAlias } from './entity-alias.ts';
+import { vaultName } from './scalars.ts';
 
 export const vaultAccess = z
   .strictObject({
@@ -18,13 +19,14 @@ export const vaultAccess = z
         ),
       )
       .default([]),
-    entity_alias: later('entity aliases'),
+    entity_alias: entityAlias.optional(),
   })
   .superRefine((vault, context) => {
     const complain = (key: string, message: string) =>
       context.addIssue({ code: 'custom', path: [key], message });
     if (vault.mode === 'jwt') {
       if (vault.role === undefined) complain('role', 'is missing: name the role at the jwt mount');
+      if (vault.entity_alias !== undefined) complain('entity_alias', 'belongs to mode: child');
       return;
     }
     if (vault.policies.length === 0) complain('policies', 'needs at least one policy');

@@ -16,6 +16,8 @@ export const authReply = z.object({
     token_type: z.string(),
     orphan: z.boolean().optional(),
     metadata: z.record(z.string(), z.string()).nullish(),
+    /** Empty where the token belongs to no entity. */
+    entity_id: z.string().optional(),
   }),
 });
 

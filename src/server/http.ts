@@ -7,10 +7,13 @@ import { connect, type Socket } from 'node:net';
 import { Problem } from '../domain/problem.ts';
 import type { Caller } from '../domain/task-spec.ts';
 import { answer, answerProblem, printable } from './exchange.ts';
+import { Places } from './places.ts';
 import { dispatch, type Service } from './routes.ts';
 
 export interface SocketOptions {
   readonly path: string;
+  /** A listening socket at that path that the agent was handed: its mode and owner are not ours to set. */
+  readonly fd?: number;
   readonly mode: number;
   readonly gid?: number;
   readonly admin: boolean;
@@ -30,6 +33,15 @@ const MAX_CONNECTIONS = 4096;
 const RESERVED_DESCRIPTORS = 256;
 const ADMIN_CONNECTIONS = 128;
 
+/** What a client may cost. Node looks after slow and idle ones every 30 s by itself: they would keep their places. */
+const LIMITS = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 2000,
+};
+
 /** What the limit on descriptors leaves for workloads: getrlimit(2), RLIMIT_NOFILE. */
 function workloadConnections(): number {
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
@@ -39,62 +51,52 @@ function workloadConnections(): number {
 
 /** Listens on a Unix socket. The caller holds the lock that makes it the only agent here. */
 export async function listenSocket(service: Service, options: SocketOptions): Promise<Server> {
-  const callers = new WeakMap<Socket, Caller | Problem>();
-  const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000 },
-    (request, response) => {
-      void serve(service, callers.get(request.socket), request, response).catch((error: unknown) =>
-        options.onProblem(answerProblem(request, response, error), request),
-      );
-    },
-  );
   const places = options.admin
     ? ADMIN_CONNECTIONS
     : Math.max(4, Math.floor(workloadConnections() / (options.among ?? 1)));
-  server.maxConnections = places;
   const through = options.profiles === undefined ? {} : { profiles: options.profiles };
-  const ofUid = new Map<number, number>();
-  server.on('connection', (socket) => {
-    try {
-      const caller = { ...options.callerOf(socket, options.admin), ...through };
-      callers.set(socket, caller);
-      // No uid may take all the places.
-      const count = (ofUid.get(caller.uid) ?? 0) + 1;
-      if (!options.admin && count > Math.ceil(places / 2)) return void socket.destroy();
-      ofUid.set(caller.uid, count);
-      socket.once('close', () => {
-        const left = ofUid.get(caller.uid)! - 1;
-        if (left === 0) ofUid.delete(caller.uid);
-        else ofUid.set(caller.uid, left);
-      });
-    } catch (error) {
-      callers.set(socket, Problem.of(error));
-    }
+  const callers = new Places(options.admin ? places : Math.ceil(places / 2), (socket) => ({
+    ...options.callerOf(socket, options.admin),
+    ...through,
+  }));
+  const server = createServer(LIMITS, (request, response) => {
+    void serve(service, callers, request, response).catch((error: unknown) =>
+      options.onProblem(answerProblem(request, response, error), request),
+    );
+  });
+  server.maxConnections = places;
+  // Before HTTP has it: a flood costs no parser.
+  const [begin] = server.listeners('connection');
+  server.removeAllListeners('connection').on('connection', (socket: Socket) => {
+    if (callers.admit(socket)) begin!.call(server, socket);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseRaw(error, socket as Socket));
-  await removeStale(options.path);
+  await bind(server, options);
+  return server;
+}
+
+/** @throws ListenFault */
+async function bind(server: Server, { path, fd, mode, gid, key = 'socket' }: SocketOptions): Promise<void> {
+  if (fd !== undefined) return listening(server, key, path, (done) => server.listen({ fd }, done));
+  await removeStale(key, path);
   // Born closed to everybody else, widened afterwards: never wider than it should be.
   const umask = process.umask(0o177);
   try {
-    await listening(server, options.key ?? 'socket', options.path, (done) =>
-      server.listen(options.path, done),
-    );
+    await listening(server, key, path, (done) => server.listen(path, done));
   } finally {
     process.umask(umask);
   }
-  if (options.gid !== undefined) chownSync(options.path, -1, options.gid);
-  chmodSync(options.path, options.mode);
-  return server;
+  if (gid !== undefined) chownSync(path, -1, gid);
+  chmodSync(path, mode);
 }
 
 async function serve(
   service: Service,
-  caller: Caller | Problem | undefined,
+  callers: Places,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (caller instanceof Problem) throw caller;
-  if (caller === undefined) throw new Problem('IDENTITY_REJECTED', 'the caller is not known');
+  const caller = callers.caller(request.socket);
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
@@ -130,7 +132,7 @@ function refuseRaw(error: NodeJS.ErrnoException, socket: Socket): void {
  * Removes the socket that a killed agent left behind; anything else in its place is not ours to remove.
  * @throws ListenFault when a process still answers there
  */
-async function removeStale(path: string): Promise<void> {
+async function removeStale(key: string, path: string): Promise<void> {
   try {
     if (!lstatSync(path).isSocket()) return;
   } catch (error) {
@@ -144,7 +146,7 @@ async function removeStale(path: string): Promise<void> {
     });
     probe.on('error', () => resolve(false));
   });
-  if (alive) throw new ListenFault('socket', path, Object.assign(new Error(), { code: 'EADDRINUSE' }));
+  if (alive) throw new ListenFault(key, path, Object.assign(new Error(), { code: 'EADDRINUSE' }));
   rmSync(path);
 }
 

@@ -16,6 +16,7 @@ export const CERT: Ask = {
   files: [],
 };
 export const KV: Ask = { secret: 'app', method: 'read', path: 'secret/data/app/prod', files: [] };
+export const customer = (name: string): Ask => ({ ...KV, path: `secret/data/customers/${name}` });
 const ALL = ['tasklease-report-read', 'tasklease-deploy-cert', 'tasklease-app-config'];
 export const request = (overrides: Partial<TokenRequest> = {}): TokenRequest => ({
   policies: ALL,

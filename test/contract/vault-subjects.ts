@@ -13,6 +13,7 @@ import { type Provisioned, provision } from '../../src/dev/provision.ts';
 import { vaultBinary } from '../../src/dev/vault-binary.ts';
 import { startVault, type VaultServer } from '../../src/dev/vault-server.ts';
 import type { Vault } from '../../src/ports/vault.ts';
+import { customerPolicy, customerRecords } from '../harness/customers.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { ANY, SWALLOW } from '../harness/faults.ts';
 import { SimClock } from '../simulation/world/sim-clock.ts';
@@ -57,16 +58,25 @@ const SECRETS = {
     maxTtlMs: 0,
     fields: { API_URL: 'https://prod.app.internal', API_KEY: 'sample-prod' },
   },
+  ...Object.fromEntries(
+    ['c-1', 'c-2'].map((customer) => [
+      `secret/data/customers/${customer}`,
+      { engine: 'kv', ttlMs: 0, maxTtlMs: 0, fields: { owner: customer } } as const,
+    ]),
+  ),
 } as const;
 const POLICIES = {
   'tasklease-report-read': ['database/creds/report'],
   'tasklease-deploy-cert': ['pki/issue/app'],
   'tasklease-app-config': ['secret/data/app/*'],
+  'tasklease-customer': ['secret/data/customers/{{identity.entity.aliases.auth_token_1.name}}'],
 };
+/** What the token role of both allows as alias. */
+const ENTITY_ALIASES = ['c-*'];
 
 export async function simulatedVault(): Promise<VaultSubject> {
   const clock = new SimClock();
-  const options = { clock, secrets: SECRETS, policies: POLICIES };
+  const options = { clock, secrets: SECRETS, policies: POLICIES, entityAliases: ENTITY_ALIASES };
   const vault = new SimVault({ ...options, leashMs: LEASH_MS });
   const unreachable = new SimVault({ ...options, leashMs: LEASH_MS });
   unreachable.fault = () => 'unreachable';
@@ -115,7 +125,14 @@ export async function realVault(): Promise<RealVault> {
     startPostgres({ dir: join(dir, 'postgres') }),
     startVault({ binary, dir: join(dir, 'vault'), storage: 'inmem' }),
   ]);
-  const provisioned = await provision({ vault: server, postgres });
+  const extraPolicies = { 'tasklease-customer': await customerPolicy(server) };
+  const provisioned = await provision({
+    vault: server,
+    postgres,
+    extraPolicies,
+    entityAliases: ENTITY_ALIASES,
+  });
+  await customerRecords(server, ['c-1', 'c-2']);
   const role = (await server.request('GET', 'auth/token/roles/tasklease-session')).body.data!;
   await server.request('POST', 'auth/token/roles/tasklease-brief', {
     orphan: true,

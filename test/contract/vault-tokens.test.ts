@@ -2,7 +2,7 @@
 // one task, limited to its policies and its time.
 
 import { describe, expect, test } from 'vitest';
-import { CERT, DB, KV, nobody, onVault, request } from './vault-bench.ts';
+import { CERT, customer, DB, KV, nobody, onVault, request } from './vault-bench.ts';
 import { BRIEF_LEASH_MS, LEASH_MS } from './vault-subjects.ts';
 
 onVault((bench) => {
@@ -119,6 +119,51 @@ onVault((bench) => {
     test('a policy that the token role does not allow is refused', async () => {
       const attempt = bench.task({ policies: ['root'] });
       await expect(attempt).rejects.toMatchObject({ kind: 'refused', problem: { code: 'VAULT_DENIED' } });
+    });
+
+    const ofCustomer = (entityAlias?: string) =>
+      bench.task({
+        policies: ['tasklease-customer'],
+        ...(entityAlias === undefined ? {} : { entityAlias }),
+      });
+
+    test('with an entity alias they come to what policies give that name, and to nothing of another', async () => {
+      const [one, two] = await Promise.all([ofCustomer('c-1'), ofCustomer('c-2')]);
+      const read = async (token: typeof one, of: string) =>
+        (await bench.subject.vault.readSecret(token.token, customer(of))).data;
+      expect(await read(one, 'c-1')).toMatchObject({ owner: 'c-1' });
+      expect(await read(two, 'c-2')).toMatchObject({ owner: 'c-2' });
+      const denied = { kind: 'refused', forbidden: true, problem: { code: 'VAULT_DENIED' } };
+      await expect(read(one, 'c-2')).rejects.toMatchObject(denied);
+      await expect(read(two, 'c-1')).rejects.toMatchObject(denied);
+    });
+
+    test('without an alias they come to nothing that a policy gives by name', async () => {
+      const { token } = await ofCustomer();
+      await expect(bench.subject.vault.readSecret(token, customer('c-1'))).rejects.toMatchObject({
+        kind: 'refused',
+        forbidden: true,
+      });
+    });
+
+    test('with an alias they end with the session and at their time, as any other', async () => {
+      const session = await bench.subject.vault.openSession();
+      const more = { policies: ['tasklease-customer'], entityAlias: 'c-1', ttlSeconds: 100 };
+      const { accessor, ttlMs } = await bench.subject.vault.createToken(session.token, request(more));
+      expect(ttlMs).toBe(100_000);
+      await bench.subject.vault.closeSession(session.token);
+      await bench.eventually(
+        'the task token ended',
+        async () => !(await bench.subject.vault.lookupToken(bench.session.token, accessor)),
+      );
+    });
+
+    test('an alias that the token role does not allow is refused', async () => {
+      await expect(ofCustomer('d-1')).rejects.toMatchObject({
+        kind: 'refused',
+        forbidden: false,
+        problem: { code: 'VAULT_DENIED', message: expect.stringContaining('entity_alias') },
+      });
     });
 
     test('revoked by accessor they are gone at once; again, or never there, is fine', async () => {

@@ -6,13 +6,19 @@ import { type Child, type ExitStatus, launch } from '../../src/dev/children.ts';
 import { call } from './socket-api.ts';
 import { until } from './until.ts';
 
+/** Sockets that it is handed, as systemd does: name and descriptor, in this order. */
+export type HandedOver = readonly (readonly [string, number])[];
+
+/** The pid is known only when it runs: sd_listen_fds(3) wants it in the environment. */
+const WITH_ITS_PID = 'export LISTEN_PID=$$; exec "$0" "$@"';
+
 export type AgentProcess = {
   readonly pid: number;
   readonly running: boolean;
   /** Executes it; resolves once it runs, whatever comes of it. */
-  launch(env?: NodeJS.ProcessEnv): Promise<void>;
+  launch(env?: NodeJS.ProcessEnv, handed?: HandedOver): Promise<void>;
   /** Executes it and waits until it says that it is ready. */
-  start(env?: NodeJS.ProcessEnv): Promise<void>;
+  start(env?: NodeJS.ProcessEnv, handed?: HandedOver): Promise<void>;
   /** Waits until `GET /v1/health?ready` says 200; fails when the process ends first. */
   ready(): Promise<void>;
   /** SIGKILL, and waits for the end. */
@@ -38,16 +44,23 @@ export const agentProcess = (configPath: string, socketPath: string, logPath: st
     get running() {
       return child !== undefined && child.status() === undefined;
     },
-    launch: async (env = {}) => {
+    launch: async (env = {}, handed = []) => {
       if (agent.running) throw new Error('the agent runs already');
-      child = await launch(TASKLEASE, ['agent', '--config', configPath], {
-        logPath,
-        env: { ...bareEnvironment(), ...env },
-        lastSignal: 'KILL',
+      const args = ['agent', '--config', configPath];
+      const options = { logPath, env: { ...bareEnvironment(), ...env }, lastSignal: 'KILL' } as const;
+      if (handed.length === 0) {
+        child = await launch(TASKLEASE, args, options);
+        return;
+      }
+      const names = handed.map(([name]) => name).join(':');
+      child = await launch('/bin/sh', ['-c', WITH_ITS_PID, TASKLEASE, ...args], {
+        ...options,
+        env: { LISTEN_FDS: String(handed.length), LISTEN_FDNAMES: names, ...options.env },
+        fds: handed.map(([, fd]) => fd),
       });
     },
-    start: async (env = {}) => {
-      await agent.launch(env);
+    start: async (env = {}, handed = []) => {
+      await agent.launch(env, handed);
       await agent.ready();
     },
     ready: async () => {

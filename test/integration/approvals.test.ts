@@ -183,7 +183,10 @@ test('a request outlives kill -9 with its digest, and is approved at the next ag
   await world.agent.start();
   const next = await show('outlives');
   expect(next).toMatchObject({ state: 'pending_approval', approval: { digest: body.approval.digest } });
-  expect(next.approval.approve_by).toBe(body.approval.approve_by);
+  // Each agent reads its two clocks for itself.
+  expect(Math.abs(Date.parse(next.approval.approve_by) - Date.parse(body.approval.approve_by))).toBeLessThan(
+    1000,
+  );
   await expectNothingLeased();
   const answer = start('outlives', 'guarded', '30s');
   await word('outlives', { approve: true, digest: body.approval.digest });

@@ -107,6 +107,7 @@ describe('plans', () => {
       env: { pattern: '[\\s\\S]*', optional: false },
       free: { pattern: '[\\s\\S]*', optional: true },
     },
+    entityAlias: 'e-{{params.env}}',
     secrets: [
       { name: 'db', path: 'database/creds/report-{{params.env}}', method: 'read', files: [] },
       { name: 'kv', path: 'secret/data/{{task.id}}/{{params.env}}', method: 'read', files: [] },
@@ -135,6 +136,9 @@ describe('plans', () => {
         if (settled === null) return;
         granted += 1;
         expect(settled.plan.policies).toEqual(rules.policies);
+        // As it is in the path, and nothing that Vault would read otherwise in a policy or take for another name.
+        expect(settled.plan.entityAlias).toBe(`e-${settled.params.env}`);
+        expect(settled.plan.entityAlias).toMatch(/^[a-z0-9._~@:=,-]{1,255}$/);
         const [db, kv] = settled.plan.asks;
         expect(settled.plan.asks.length).toBe(2);
         expect(db!.path).toMatch(/^database\/creds\/report-[^/]+$/);

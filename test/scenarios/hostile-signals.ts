@@ -128,6 +128,8 @@ const BODIES: [name: string, body: string | Buffer, names: RegExp, status?: numb
   ['__proto__', '{"profile":"chosen-path","__proto__":{"admin":true}}', /__proto__/],
   ['constructor', '{"profile":"chosen-path","constructor":{}}', /constructor/],
   ['lists in lists', `${'['.repeat(20_000)}${']'.repeat(20_000)}`, /body|object|deep|nest/i],
+  ['64 KiB of brackets', '['.repeat(65_536), /JSON/],
+  ['33 lists in lists', `{"params":${'['.repeat(32)}${']'.repeat(32)}}`, /nested deeper than 8/],
   [
     'objects in objects',
     `{"params":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`,

@@ -48,15 +48,15 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-tombstone',
     file: 'src/engine/admission.ts',
-    find: "if (!again && ports.journal.tombstone(task)?.spent === true) throw spent(task, 'it is closed');",
-    replace: '',
+    find: 'null : ports.journal.tombstone(task);',
+    replace: 'null : null;',
     seed: 49,
   },
   {
     name: 'double-start-grants-twice',
     file: 'src/engine/admission.ts',
-    find: 'if (living !== undefined) return',
-    replace: "if (living?.grant.state === 'active') return",
+    find: 'const living = book.get(task);',
+    replace: "const living = book.get(task)?.grant.state === 'active' ? book.get(task) : undefined;",
     seed: 18,
   },
   {

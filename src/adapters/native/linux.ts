@@ -9,6 +9,8 @@ const c = {
   getsockopt: libc.func(
     'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *size)',
   ),
+  getsockname: libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *size)'),
+  fcntl: libc.func('int fcntl(int fd, int command, ...)'),
   syscall: libc.func('long syscall(long number, ...)'),
   clockGettime: libc.func('int clock_gettime(int clock, _Out_ int64_t *time)'),
   flock: libc.func('int flock(int fd, int operation)'),
@@ -79,6 +81,47 @@ export function peerPidfd(fd: number): number | null {
   if (errno === ENOPROTOOPT) return null;
   throw new SystemError('getsockopt(SO_PEERPIDFD)', errno);
 }
+
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const EBADF = 9;
+const ENOTSOCK = 88;
+
+/**
+ * Where a listening Unix stream socket is bound: getsockname(2), socket(7). '' without a place in the file system;
+ * null where the descriptor is anything else.
+ */
+export function unixListener(fd: number): string | null {
+  for (const [option, wanted] of [
+    [SO_DOMAIN, AF_UNIX],
+    [SO_TYPE, SOCK_STREAM],
+    [SO_ACCEPTCONN, 1],
+  ] as const) {
+    const value = Buffer.alloc(4);
+    if (c.getsockopt(fd, SOL_SOCKET, option, value, [value.length]) !== 0) {
+      const errno = koffi.errno();
+      if (errno === EBADF || errno === ENOTSOCK) return null;
+      throw new SystemError('getsockopt', errno);
+    }
+    if (value.readInt32LE(0) !== wanted) return null;
+  }
+  // struct sockaddr_un: the family, then the path.
+  const address = Buffer.alloc(2 + 108);
+  const size = [address.length];
+  check('getsockname', c.getsockname(fd, address, size));
+  const path = address.subarray(2, size[0]);
+  const end = path.indexOf(0);
+  return path.subarray(0, end === -1 ? path.length : end).toString();
+}
+
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/** Keeps a descriptor from programs that this one runs: fcntl(2). */
+export const closeOnExec = (fd: number): void => void check('fcntl', c.fcntl(fd, F_SETFD, 'int', FD_CLOEXEC));
 
 const CLOCK_BOOTTIME = 7;
 const time = new BigInt64Array(2);

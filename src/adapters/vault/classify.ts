@@ -32,7 +32,7 @@ export function failedReply(
     );
   switch (status) {
     case 400: {
-      return fail('refused', 'VAULT_DENIED', badRequestHint(line.path), saysMissing(status, errors));
+      return fail('refused', 'VAULT_DENIED', badRequestHint(line.path, errors), saysMissing(status, errors));
     }
     case 403:
       return fail('refused', 'VAULT_DENIED', forbiddenHint(line), saysMissing(status, errors));
@@ -72,10 +72,13 @@ const saysMissing = (status: number, errors: readonly string[]): boolean => {
 const LOGIN = /^auth\/.+\/login$/;
 const CREATE = /^auth\/token\/create\/(.+)$/;
 
-function badRequestHint(path: string): string {
+function badRequestHint(path: string, errors: readonly string[]): string {
   if (LOGIN.test(path))
     return 'the credentials of vault.auth are wrong or expired, or no role at the mount takes them: put new ones into their files';
   const role = CREATE.exec(path)?.[1];
+  if (role !== undefined && errors.some((text) => /entity.?alias/i.test(text))) {
+    return `token role ${role} must list the alias of the profile (vault.entity_alias) under allowed_entity_aliases, by name or with a *`;
+  }
   if (role !== undefined) {
     return `token role ${role} must exist and allow the policies of the profile (allowed_policies_glob)`;
   }
@@ -87,7 +90,7 @@ function forbiddenHint({ method, path }: RequestLine): string {
     return 'the credentials of vault.auth are wrong or expired, or Vault has locked the role for a while (sys/locked-users)';
   const role = CREATE.exec(path)?.[1];
   if (role !== undefined) {
-    return `the policy of the caller must allow update on ${path} with these parameters: compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;
+    return `the policy of the caller must allow update on ${path} with these parameters (entity_alias too where a profile has one): compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;
   }
   if (path.startsWith('auth/') || path.startsWith('sys/')) {
     return `the agent's own policy must allow ${path}: compare vault-policies/session.hcl`;

@@ -100,6 +100,7 @@ type TokenRequest = Parameters<Vault['createToken']>[1];
 /** What must be said of every task token; a session policy has to allow these parameters. */
 const demands = (request: TokenRequest) => ({
   policies: request.policies,
+  ...(request.entityAlias === undefined ? {} : { entity_alias: request.entityAlias }),
   ttl: `${request.ttlSeconds}s`,
   renewable: false,
   type: 'service',
@@ -157,7 +158,9 @@ async function checkedToken(
               ? `lives ${auth.lease_duration}s where ${request.ttlSeconds}s were asked`
               : auth.lease_duration < request.ttlSeconds - 1
                 ? `lives only ${auth.lease_duration}s of the ${request.ttlSeconds}s that were asked`
-                : null;
+                : request.entityAlias !== undefined && !auth.entity_id
+                  ? `belongs to no entity where alias ${request.entityAlias} was asked for`
+                  : null;
   if (wrong !== null) {
     const { accessor } = auth;
     await requests

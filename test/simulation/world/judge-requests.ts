@@ -92,9 +92,15 @@ export class RequestJudge {
     const since = newest?.openedAt ?? grant.acceptedAt;
     const allowed = world
       .versions(profile ?? '', since - 100)
-      .some(({ policies }) => request.policies.every((policy) => policies.includes(policy)));
-    if (!allowed)
-      world.blame(`${task} asks for ${request.policies.join(', ')}, which ${profile} does not give`);
+      .some(
+        ({ policies, entityAlias }) =>
+          request.policies.every((policy) => policies.includes(policy)) &&
+          request.entityAlias === entityAlias?.replace('{{task.id}}', task!),
+      );
+    if (!allowed) {
+      const what = `${request.policies.join(', ')} as ${request.entityAlias ?? 'nobody'}`;
+      world.blame(`${task} asks for ${what}, which ${profile} does not give`);
+    }
     const end = world.at + request.ttlSeconds * SECOND_MS;
     // A start whose deadline came while it waited for the session gets the shortest token there is.
     if (request.ttlSeconds > 1 && end > grant.latestDeadline + SECOND_MS + 5) {

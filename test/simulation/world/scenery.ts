@@ -10,6 +10,9 @@ import type { SimSecret } from './sim-vault-model.ts';
 export const CANARY = 'CANARY';
 export const UID = 1000;
 
+/** What the token role allows: the tasks of one kind are known to Vault by their own name. */
+export const ENTITY_ALIASES = ['t*'];
+
 /** Policy → what it allows. */
 export const POLICIES: Readonly<Record<string, readonly string[]>> = {
   'tasklease-db': ['database/creds/*'],
@@ -85,6 +88,7 @@ export function drawProfile(draw: Draw, kind: (typeof KINDS)[number], first: boo
       extend: kind === 'session' || draw.chance(0.3),
     },
     policies: policiesOf(rules),
+    ...(kind === 'config' ? { entityAlias: '{{task.id}}' } : {}),
     bind: 'optional',
     children: kind === 'session' ? (['report', 'web'] as ProfileName[]) : [],
     onChange: 'SIGHUP',

@@ -18,6 +18,8 @@ export interface SimToken {
   readonly value: string;
   readonly parent: string | null;
   readonly policies: readonly string[];
+  /** Name of the alias whose entity it belongs to. */
+  readonly alias: string | null;
   /** Set for a periodic token: what each renewal gives. */
   readonly periodMs: number | null;
   readonly meta: Readonly<Record<string, string>>;

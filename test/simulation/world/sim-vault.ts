@@ -25,11 +25,19 @@ export interface SimVaultOptions {
   readonly clock: Clock;
   readonly leashMs: number;
   readonly secrets: Readonly<Record<string, SimSecret>>;
-  /** Policy → the paths it allows; a `*` at the end stands for anything. */
+  /**
+   * Policy → the paths it allows; a `*` at the end stands for anything, the template below for the name of the
+   * token's entity alias.
+   */
   readonly policies: Readonly<Record<string, readonly string[]>>;
+  /** What the token role allows as entity alias (allowed_entity_aliases); nothing by default. */
+  readonly entityAliases?: readonly string[];
   /** How long a request may take that issues nothing. Milliseconds. */
   readonly timeoutMs?: number;
 }
+
+/** As a policy writes it; the accessor of the token mount is any. */
+const ALIAS_NAME = /\{\{identity\.entity\.aliases\.[A-Za-z0-9_]+\.name\}\}/;
 
 /** Policies of the agent's own tokens, as in vault-policies/. */
 export const SESSION_POLICY = 'tasklease-session';
@@ -77,10 +85,16 @@ export class SimVault extends SimRoad implements Vault {
       if (foreign !== undefined || request.policies.length === 0) {
         throw refused(400, `token policies (${request.policies.join(', ')}) must be subset of the role's`);
       }
+      const { entityAlias = null } = request;
+      const { entityAliases = [] } = this.#options;
+      if (entityAlias !== null && !entityAliases.some((allowed) => fits(entityAlias, allowed))) {
+        throw refused(400, "invalid 'entity_alias' value");
+      }
       const ttlMs = request.ttlSeconds * 1000;
       const token = this.model.addToken({
         parent: parent.accessor,
         policies: request.policies,
+        alias: entityAlias,
         periodMs: null,
         meta: request.meta,
         askedAt,
@@ -113,6 +127,7 @@ export class SimVault extends SimRoad implements Vault {
       const token = this.model.addToken({
         parent: null,
         policies,
+        alias: null,
         periodMs: null,
         meta: {},
         askedAt,
@@ -204,6 +219,7 @@ export class SimVault extends SimRoad implements Vault {
     return this.model.addToken({
       parent: null,
       policies: [SESSION_POLICY],
+      alias: null,
       periodMs: leashMs,
       meta: {},
       askedAt: this.model.now,
@@ -226,12 +242,17 @@ export class SimVault extends SimRoad implements Vault {
 
   #allows(holder: SimToken, path: string): boolean {
     return holder.policies.some((name) =>
-      (this.#options.policies[name] ?? []).some((allowed) =>
-        allowed.endsWith('*') ? path.startsWith(allowed.slice(0, -1)) : path === allowed,
-      ),
+      (this.#options.policies[name] ?? []).some((allowed) => {
+        if (!ALIAS_NAME.test(allowed)) return fits(path, allowed);
+        // Without an alias Vault leaves the rule out.
+        return holder.alias !== null && fits(path, allowed.replace(ALIAS_NAME, holder.alias));
+      }),
     );
   }
 }
+
+const fits = (text: string, allowed: string): boolean =>
+  allowed.endsWith('*') ? text.startsWith(allowed.slice(0, -1)) : text === allowed;
 
 /** Read when the request is made: its owner may wipe it before it arrives. */
 const textOf = (secret: Secret): string => Buffer.from(secret.reveal()).toString();

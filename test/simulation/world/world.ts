@@ -10,7 +10,7 @@ import { Issuer } from './issuer.ts';
 import { Judge } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
-import { drawProfile, drawSecrets, KINDS, POLICIES } from './scenery.ts';
+import { drawProfile, drawSecrets, ENTITY_ALIASES, KINDS, POLICIES } from './scenery.ts';
 import { SimClock, settle } from './sim-clock.ts';
 import { SimFiles } from './sim-files.ts';
 import { SimDisk } from './sim-journal.ts';
@@ -182,7 +182,8 @@ export class World {
   /** A client of this world's Vault, as one process has it. */
   connect(alive: () => boolean): SimVault {
     const { leashMs } = this.weather;
-    const options = { clock: this.clock, leashMs, secrets: this.model.secrets, policies: POLICIES };
+    const rules = { policies: POLICIES, entityAliases: ENTITY_ALIASES };
+    const options = { clock: this.clock, leashMs, secrets: this.model.secrets, ...rules };
     const vault = new SimVault(options, this.model);
     vault.alive = alive;
     vault.fault = (verb, about) => this.hazards.fault(verb, about);

@@ -1,5 +1,16 @@
 // Reads what deploy/ ships: it parses, names only files that exist, and has the lines that keep promises.
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -294,12 +305,48 @@ describe('systemd', () => {
       expect(options).toContain(option);
   });
 
-  test('the socket unit cannot get in the way of an agent that opens its own', () => {
+  test('the socket unit hands over what agent.yaml declares, under the name that the agent expects', () => {
+    const { path, mode, group } = yaml<{ socket: { path: string; mode: string; group: string } }>(
+      'deploy/agent.yaml',
+    ).socket;
     const socket = unit('tasklease.socket');
-    expect(socket.some((line) => line.startsWith('[Install]'))).toBe(false);
-    expect(socket).toContain('[Unit] RefuseManualStart=yes');
+    for (const line of [
+      ...[`ListenStream=${path}`, `SocketMode=${mode}`, `SocketGroup=${group}`, 'SocketUser=tasklease'],
+      ...['FileDescriptorName=agent', 'Accept=no'],
+    ]) {
+      expect(socket).toContain(`[Socket] ${line}`);
+    }
+    expect(socket).toContain('[Install] WantedBy=sockets.target');
+    // Optional: without it the service opens its socket itself.
     expect(service.some((line) => line.includes('tasklease.socket'))).toBe(false);
   });
+
+  const analyze = '/usr/bin/systemd-analyze';
+  if (existsSync(analyze)) {
+    test('systemd itself finds nothing wrong with the units', () => {
+      const dir = mkdtempSync(join(tmpdir(), 'tasklease-units-'));
+      try {
+        const names = readdirSync(join(ROOT, 'deploy/systemd')).filter((name) => !name.endsWith('.conf'));
+        for (const name of names) {
+          // The command is installed where the units are; here any executable stands for it.
+          const text = read(`deploy/systemd/${name}`).replaceAll('/usr/local/bin/tasklease', '/bin/true');
+          writeFileSync(join(dir, name), text);
+        }
+        const { stdout, stderr, status } = spawnSync(
+          analyze,
+          ['verify', '--man=no', ...names.map((name) => join(dir, name))],
+          { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', HOME: dir, XDG_RUNTIME_DIR: dir } },
+        );
+        const said = `${stdout}${stderr}`
+          .split('\n')
+          .filter((line) => names.some((name) => line.includes(name)));
+        expect(said).toEqual([]);
+        expect(status, stderr).toBe(0);
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    });
+  }
 });
 
 test('LICENSE is the whole Apache License 2.0, as package.json says', () => {

@@ -50,6 +50,17 @@ describe('a task under a changed profile', () => {
     });
   });
 
+  test('gets another entity alias, one for the first time, or none any more', () => {
+    const before = profile({ entityAlias: '{{params.env}}' });
+    const { plan } = settle(TASK, before, { profile: PROFILE, params: { env: 'prod' } }, caller(), at(0));
+    expect(plan.entityAlias).toBe('prod');
+    expect(refit(living({ plan }), profile({ entityAlias: 'x-{{params.env}}' }), at(0)).plan).toMatchObject({
+      entityAlias: 'x-prod',
+    });
+    expect(refit(living(), before, at(0)).plan).toEqual(plan);
+    expect(refit(living({ plan }), profile(), at(0)).plan).not.toHaveProperty('entityAlias');
+  });
+
   test('its latest end is the start and what the profile allows now, never later than it was', () => {
     const shorter = profile({ ttl: { defaultMs: 1000, maxMs: 120_000, graceMs: 5000, extend: false } });
     expect(refit(living(), shorter, at(0)).latestDeadline).toBe(instant(125_000));
@@ -84,6 +95,12 @@ describe('a task under a changed profile', () => {
       false,
     ],
     ['an event of another type is required', {}, { event: { required: true, types: ['release'] } }, false],
+    [
+      'its alias needs an event that it does not have',
+      { event: null },
+      { entityAlias: '{{event.id}}' },
+      false,
+    ],
     ['a bind is required that it does not have', {}, { bind: 'required' }, false],
     ['a bind is required that it has', { bind: { pid: 42 } }, { bind: 'required' }, true],
   ])('%s', (_what, as, changed, allowed) => {

@@ -197,6 +197,50 @@ describe('the plan', () => {
     expect(refusal({}, { secrets }, 'a..b' as TaskId).message).toContain('task.id');
   });
 
+  test('the entity alias is filled in; without one in the profile there is none', () => {
+    expect(start().plan).not.toHaveProperty('entityAlias');
+    expect(start({}, { entityAlias: 'e-{{params.env}}@{{ task.id }}' }).plan.entityAlias).toBe(
+      'e-prod@build-81',
+    );
+  });
+
+  test.each<[string, Partial<StartSignal>, Partial<Profile>, TaskId, RegExp]>([
+    ['a value that is not there', {}, { entityAlias: '{{event.id}}' }, TASK, /event\.id/],
+    [
+      'a value of two segments',
+      { event: { type: 'x', id: 'acme/shop' } },
+      { entityAlias: '{{event.id}}' },
+      TASK,
+      /event\.id is not one path segment/,
+    ],
+    [
+      'values that climb together',
+      { event: { type: 'x', id: 'a.' } },
+      { entityAlias: '{{event.id}}.b' },
+      TASK,
+      /entity alias .*one path segment/,
+    ],
+    [
+      'more than a segment may have',
+      { event: { type: 'x', id: 'a'.repeat(200) } },
+      { entityAlias: '{{event.id}}{{event.id}}' },
+      TASK,
+      /entity alias .*one path segment/,
+    ],
+    [
+      'a capital letter: Vault takes it for a small one',
+      {},
+      { entityAlias: '{{task.id}}' },
+      'Build-81' as TaskId,
+      /capital/,
+    ],
+  ])('an entity alias of %s is refused', (_what, signal, rules, task, said) => {
+    const problem = refusal(signal, rules, task);
+    expect(problem.code).toBe('SIGNAL_INVALID');
+    expect(problem.message).toMatch(said);
+    expect(problem.hint).toBeTruthy();
+  });
+
   test('the reader is the caller, unless the profile names an owner', () => {
     expect(start({}, {}, caller({ uid: 7, gid: 8 })).plan.reader).toEqual({ uid: 7, gid: 8 });
     expect(start({}, { owner: { uid: 1, gid: 2 }, mode: 0o440 }).plan).toMatchObject({

@@ -13,6 +13,53 @@ const me = caller();
 const admin = caller({ admin: true, uid: 0 });
 const state = (agent: Awaited<ReturnType<House['agent']>>, task: string) => agent.get(taskId(task), me).state;
 
+describe('an id that another caller uses', () => {
+  const bob = caller({ uid: 1001, gid: 1001 });
+  const asked = (agent: Awaited<ReturnType<House['agent']>>, task: string, profile = WORK) =>
+    agent.start(taskId(task), { profile, params: {} }, `digest-${task}`, bob).then(
+      () => 'started',
+      ({ code, message }) => `${code} ${String(message).replaceAll(task, '*')}`,
+    );
+
+  test.each(['living', 'closed'])(
+    '%s: whoever may not start it is told what any other id is answered',
+    async (is) => {
+      const house = new House();
+      const agent = await house.agent();
+      await house.start(agent, 'mine');
+      if (is === 'closed') void agent.stop(taskId('mine'), me, 0);
+      await house.clock.advance(5000);
+      expect(await asked(agent, 'mine')).toMatch(/^PROFILE_DENIED/);
+      expect(await asked(agent, 'mine')).toBe(await asked(agent, 'free'));
+      const unknown = 'no-such' as ProfileName;
+      expect(await asked(agent, 'mine', unknown)).toMatch(/^PROFILE_UNKNOWN/);
+      expect(await asked(agent, 'mine', unknown)).toBe(await asked(agent, 'free', unknown));
+    },
+  );
+
+  test.each([
+    ['living', 'TASK_CONFLICT'],
+    ['closed', 'TASK_SPENT'],
+  ])('%s: whoever may start it is told to choose another', async (is, code) => {
+    const house = new House();
+    const agent = await house.agent([work({ allow: { uids: [1000, 1001], gids: [] } })]);
+    await house.start(agent, 'mine');
+    if (is === 'closed') void agent.stop(taskId('mine'), me, 0);
+    await house.clock.advance(5000);
+    expect(await asked(agent, 'mine')).toMatch(new RegExp(`^${code}`));
+  });
+
+  test('one’s own spent id says so, whatever its profile says by now', async () => {
+    const house = new House();
+    const agent = await house.agent();
+    await house.start(agent, 'mine');
+    void agent.stop(taskId('mine'), me, 0);
+    await house.clock.advance(5000);
+    agent.profiles.remove(WORK);
+    await expect(house.start(agent, 'mine')).rejects.toMatchObject({ code: 'TASK_SPENT' });
+  });
+});
+
 describe('a tree of tasks', () => {
   async function family() {
     const house = new House();

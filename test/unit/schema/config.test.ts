@@ -194,6 +194,19 @@ describe('faults', () => {
       { ...MINIMAL, sockets: [{ path: '/run/tasklease/agent.sock', profiles: ['a'] }] },
       'sockets.0.path is the path of another socket: give each one of its own',
     ],
+    ...[
+      [['admin'], 'sockets.0.name is the name of another socket'],
+      [['agent'], 'sockets.0.name is the name of another socket'],
+      [['a:b'], 'sockets.0.name must be letters, digits, dots, underscores and hyphens'],
+      [['ci', 'ci'], 'sockets.1.name is the name of another socket: give each one of its own'],
+    ].map(([names, fault]): [string, unknown, string] => [
+      `sockets called ${String(names)}`,
+      {
+        ...MINIMAL,
+        sockets: (names as string[]).map((name, i) => ({ name, path: `/run/t/${i}.sock`, profiles: ['a'] })),
+      },
+      fault as string,
+    ]),
     ['a namespace that climbs', vault({ namespace: 'a/../b' }), /^vault\.namespace must /],
     [
       'a relative file',

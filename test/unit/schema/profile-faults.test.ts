@@ -129,10 +129,36 @@ test.each<[string, unknown, string | RegExp]>([
     'approval.public_keys is not in this version: signed approvals',
   ],
   ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
+  ...(
+    [
+      ['two/segments', /^vault\.entity_alias must be one path segment/],
+      ['Capital', /^vault\.entity_alias must be one path segment .*without capital letters/],
+      ['*', /^vault\.entity_alias must be one path segment/],
+      ['', /^vault\.entity_alias must be one path segment/],
+      ['{{params.env', 'vault.entity_alias has braces that are not a {{slot}}'],
+      ['{{task.ttl}}', 'vault.entity_alias must not have {{task.ttl}} in it'],
+      ['{{caller.uid}}', 'vault.entity_alias uses {{caller.uid}}, which does not exist'],
+      ['c-{{params.customer}}', 'vault.entity_alias uses {{params.customer}}, but params has no customer'],
+    ] as const
+  ).map(([alias, fault]): [string, unknown, string | RegExp] => [
+    `the entity alias ${JSON.stringify(alias)}`,
+    withKeys({ vault: { policies: ['a'], entity_alias: alias } }),
+    fault,
+  ]),
   [
-    'an entity alias',
-    withKeys({ vault: { policies: ['a'], entity_alias: 'x' } }),
-    'vault.entity_alias is not in this version: entity aliases',
+    'an entity alias where Vault takes the name from the assertion',
+    withKeys({
+      vault: { mode: 'jwt', role: 'a', entity_alias: 'x' },
+      allow: {
+        assertion: {
+          issuer: 'https://ci.example',
+          jwks_uri: 'https://ci.example/keys',
+          audience: 'tasklease',
+          algorithms: ['RS256'],
+        },
+      },
+    }),
+    'vault.entity_alias belongs to mode: child',
   ],
   [
     'mode: jwt without a role',

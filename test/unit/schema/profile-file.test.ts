@@ -26,6 +26,7 @@ ttl: { default: 10m, max: 1h, grace: 15s, extend: false }
 vault:
   mode: child
   policies: [tasklease-report-read]
+  entity_alias: "{{params.customer}}"
 children: [tool-call]
 bind: optional
 secrets:
@@ -61,6 +62,7 @@ overlap: 30s
       },
       ttl: { defaultMs: 600_000, maxMs: 3_600_000, graceMs: 15_000, extend: false },
       policies: ['tasklease-report-read'],
+      entityAlias: '{{params.customer}}',
       children: ['tool-call'],
       onChange: 'SIGHUP',
       overlapMs: 30_000,
@@ -125,6 +127,12 @@ overlap: 30s
     ['capital letters in a policy', policies('TaskLease-Read')],
     ['escapes that are not needed', param({ pattern: 'c\\-[0-9]+' })],
     ['every slot', secret({ path: 'kv/{{task.id}}/{{task.profile}}/{{ event.id }}/{{task.ttl}}' })],
+    [
+      'every slot of an alias',
+      withKeys({
+        vault: { policies: ['a'], entity_alias: 'a-{{task.id}}-{{task.profile}}-{{ event.id }}@b' },
+      }),
+    ],
     ['a list in a body', secret({ method: 'write', body: { names: ['{{task.id}}', 'x'] } })],
     ['raw', file({ format: 'raw', field: 'password' })],
     ['a file for another owner', file({ format: 'json', owner: { uid: 1001, gid: 1001 } })],

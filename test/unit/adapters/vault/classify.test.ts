@@ -72,6 +72,14 @@ describe('a reply', () => {
   });
 });
 
+test('the hint for an entity alias that the token role does not allow names the role and its setting', () => {
+  const line = { method: 'POST', path: 'auth/token/create/tasklease' };
+  const { problem } = fail(400, errors("invalid 'entity_alias' value"), undefined, line);
+  expect(problem.code).toBe('VAULT_DENIED');
+  expect(problem.hint).toMatch(/^token role tasklease must list the alias .*allowed_entity_aliases/);
+  expect(fail(400, errors("invalid 'entity_alias' value")).problem.hint).not.toContain('token role');
+});
+
 describe('Retry-After', () => {
   test.each<[string | undefined, number | undefined]>([
     [undefined, undefined],
