@@ -8,6 +8,7 @@ import { connect, expectOk, taskPath } from './client.ts';
 import { type Command, Exit } from './command.ts';
 import { UsageError } from './failure.ts';
 import { approveUsage } from './help.ts';
+import { readJwt } from './jwt-file.ts';
 import { ask, say } from './output.ts';
 import { fieldsOf, task as taskTable } from './show.ts';
 import { request } from './show-approval.ts';
@@ -18,12 +19,25 @@ const STDIN = 0;
 export const command: Command = {
   usage: approveUsage,
   async run(args) {
-    const options = { ...clientOptions, yes: { type: 'boolean' }, reason: { type: 'string' } } as const;
+    const options = {
+      ...clientOptions,
+      yes: { type: 'boolean' },
+      reason: { type: 'string' },
+      'jwt-file': { type: 'string' },
+    } as const;
     const { values, words } = parse('approve', args, options, ['TASK']);
     const output = readOutput('approve', values.output);
     const [word] = words;
     if (word === undefined) throw new UsageError('approve needs a task', 'tasklease approve TASK');
     const task = readTaskId('approve', word);
+    if (values['jwt-file'] !== undefined) {
+      const jwt = readJwt('--jwt-file', values['jwt-file']);
+      const signed = connect(adminSocketPath(values.socket)).request('POST', taskPath(task, '/approval'), {
+        body: { jwt },
+      });
+      show(await signed, output, (answer) => taskTable(answer));
+      return Exit.ok;
+    }
     if (values.yes !== true && !isatty(STDIN)) {
       throw new UsageError(
         'approve asks first, and there is no terminal to ask on',

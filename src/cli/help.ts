@@ -206,10 +206,12 @@ Example:
   tasklease status --socket /run/tasklease-private/admin.sock
   sudo tasklease approve deploy-81
   sudo tasklease approve deploy-81 --yes --reason OPS-712
+  tasklease approve deploy-81 --jwt-file approval.jwt --socket /run/tasklease/agent.sock
 
 Options:
   --yes                do not ask on the terminal
   --reason TEXT        goes on record
+  --jwt-file F         hand in an approval that somebody signed; any socket that shows the task will do
 ${ADMIN}
 
 ${EXITS}

@@ -58,11 +58,14 @@ function caller(value: unknown): string {
 
 function approvals(rule: unknown, given: unknown): string {
   const { approvers, count } = fieldsOf(rule);
-  const by = listOf(given).map((word) => `uid ${textOf(fieldsOf(word).uid)}`);
+  const by = listOf(given).map((word) => nameOf(fieldsOf(word)));
   const uids = listOf(approvers).map(textOf);
   const whose = uids.length === 0 ? '' : `, of uid ${uids.join(', ')}`;
   return `${by.length} of ${textOf(count)}${by.length === 0 ? '' : ` (${by.join(', ')})`}${whose}`;
 }
+
+const nameOf = ({ uid, signer }: Record<string, unknown>): string =>
+  signer === undefined ? `uid ${textOf(uid)}` : `signed by ${textOf(signer)}`;
 
 /** Members that say something, each with its name. */
 function plain(value: unknown): string {

@@ -2,9 +2,9 @@
 // asked for is sent; whether it is allowed is the profile's business, and so is every default.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { readDuration, readEvent, readTaskId } from './args.ts';
 import { UsageError } from './failure.ts';
+import { readJwt } from './jwt-file.ts';
 import { tryCommand } from './voice.ts';
 
 /** Options that make a start body. */
@@ -72,24 +72,9 @@ export function readStart(command: string, values: StartValues, now: Date = new 
       ...(values.parent === undefined ? {} : { parent: readTaskId(command, values.parent) }),
       ...(values['assertion-file'] === undefined
         ? {}
-        : { assertion: readAssertion(values['assertion-file']) }),
+        : { assertion: readJwt('--assertion-file', values['assertion-file']) }),
     },
   };
-}
-
-/** From a file: what stands on a command line is there for everybody to see. */
-function readAssertion(file: string): string {
-  try {
-    const text = readFileSync(file, 'utf8').trim();
-    if (text !== '') return text;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `--assertion-file ${file} cannot be read (${code})`,
-      'give the file that holds the JWT',
-    );
-  }
-  throw new UsageError(`--assertion-file ${file} is empty`, 'give the file that holds the JWT');
 }
 
 function readParams(pairs: readonly string[]): Record<string, string> {

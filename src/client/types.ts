@@ -61,7 +61,12 @@ export interface TaskStatus {
   readonly approval?: {
     readonly digest: string;
     readonly approve_by: string;
-    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly given: readonly {
+      readonly uid: number | null;
+      readonly signer?: string;
+      readonly at: string;
+      readonly reason: string | null;
+    }[];
     readonly scope: Readonly<Record<string, unknown>>;
   };
   /** Why it is degraded, or why its revocation is still pending. */
@@ -89,7 +94,12 @@ export interface Receipt {
   /** Where its profile needed approvals. */
   readonly approval?: {
     readonly digest: string;
-    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly given: readonly {
+      readonly uid: number | null;
+      readonly signer?: string;
+      readonly at: string;
+      readonly reason: string | null;
+    }[];
     readonly denied: {
       readonly uid: number | null;
       readonly at: string;

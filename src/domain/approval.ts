@@ -15,11 +15,16 @@ export interface ApprovalRule {
   readonly approvers: readonly number[];
   /** How many different approvers it takes. */
   readonly count: number;
+  /** Files with the public keys (PEM) of those who may approve with a signature. */
+  readonly publicKeys?: readonly string[];
 }
 
 /** An approver's word. */
 export interface Word {
-  readonly uid: number;
+  /** Null for a signed one. */
+  readonly uid: number | null;
+  /** Who signed it, as that says (`sub`). */
+  readonly signer?: string;
   readonly at: Instant;
   readonly reason: string | null;
 }
@@ -31,7 +36,7 @@ export interface Approval {
   readonly approveBy: Instant;
   readonly given: readonly Word[];
   /** Uid null: nobody's word, but the time limit's or a changed profile's. */
-  readonly denied: (Omit<Word, 'uid'> & { readonly uid: number | null }) | null;
+  readonly denied: Omit<Word, 'signer'> | null;
   /** What was asked for: no later generation has more. */
   readonly plan: Plan;
 }

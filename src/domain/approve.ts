@@ -13,11 +13,13 @@ type Given = Extract<GrantEvent, { type: 'approvalGiven' }>;
 
 const waits = ({ grant }: Step): boolean => grant.state === 'pending_approval';
 
-export function give(step: Step, { uid, reason, notAfter, latestNotAfter, answerWithinMs }: Given): void {
+export function give(step: Step, event: Given): void {
   const { grant, now } = step;
-  if (!waits(step) || mayNotApprove(grant, uid) !== null) return;
-  if (grant.approval!.given.some((word) => word.uid === uid)) return;
-  step.record({ type: 'approval.given', uid, reason });
+  const { uid, signer, reason, notAfter, latestNotAfter, answerWithinMs } = event;
+  // A signed one was checked where it came in.
+  if (!waits(step) || (uid !== null && mayNotApprove(grant, uid) !== null)) return;
+  if (grant.approval!.given.some((word) => word.uid === uid && word.signer === signer)) return;
+  step.record({ type: 'approval.given', uid, ...(signer === undefined ? {} : { signer }), reason });
   if (missing(step.grant.approval!) > 0) return;
   const { expiresAt, deadline, latestDeadline } = termFrom(grant, now.at);
   step.record({

@@ -18,6 +18,12 @@ export type KeySource =
   /** SubjectPublicKeyInfo in PEM (RFC 7468 §13). */
   | { readonly publicKeyFile: string };
 
+/** JWS algorithms that are taken (RFC 7518 §3.1, RFC 8037); asymmetric ones only: whoever could check a MAC could make one. */
+export const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+] as const;
+
 /** `allow.assertion` of a profile. */
 export interface AssertionRule {
   readonly issuer: string;
@@ -60,7 +66,7 @@ export interface Asserted {
 const SKEW_MS = 30_000;
 /** The last second that RFC 3339 can tell. */
 const LATEST = 253_402_300_799;
-const MAX_JTI = 1024;
+export const MAX_JTI = 1024;
 
 /**
  * @param named claims that parameters are taken from
@@ -146,7 +152,8 @@ export function assertedUntil(
   throw rejected('it has expired', 'get a new one for this task, and compare the clocks');
 }
 
-function checkTimes(claims: Claims, now: Moment): void {
+/** @throws Problem IDENTITY_REJECTED unless it is valid now (RFC 7519 §4.1.4 to 4.1.6) */
+export function checkTimes(claims: Claims, now: Moment): void {
   const exp = numericDate(claims, 'exp');
   if (exp === null) throw rejected('it has no exp', 'let the issuer say when it expires');
   if (now.wallMs >= exp * 1000 + SKEW_MS) {
@@ -167,7 +174,8 @@ function numericDate(claims: Claims, name: string): number | null {
   throw rejected(`its ${name} is no whole number of seconds`, 'let the issuer write a NumericDate');
 }
 
-function optionalText(claims: Claims, name: string, max: number): string | null {
+/** @throws Problem IDENTITY_REJECTED for what is no text */
+export function optionalText(claims: Claims, name: string, max: number): string | null {
   const value = own(claims, name);
   if (value === undefined) return null;
   if (typeof value === 'string' && value.length > 0 && value.length <= max) return value;

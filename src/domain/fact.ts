@@ -36,7 +36,13 @@ export interface ReceiptLease {
 /** What became of the request for approval. */
 export interface ReceiptApproval {
   readonly digest: string;
-  readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+  readonly given: readonly {
+    /** Null for a signed one. */
+    readonly uid: number | null;
+    readonly signer?: string;
+    readonly at: string;
+    readonly reason: string | null;
+  }[];
   /** Uid null: nobody's word, but the time limit's or a changed profile's. */
   readonly denied: {
     readonly uid: number | null;
@@ -96,7 +102,13 @@ export type Fact =
       readonly scope: Scope;
       readonly approve_by: string;
     }
-  | { readonly type: 'approval.given'; readonly uid: number; readonly reason: string | null }
+  | {
+      readonly type: 'approval.given';
+      /** Null for a signed one, then with who signed it. */
+      readonly uid: number | null;
+      readonly signer?: string;
+      readonly reason: string | null;
+    }
   | { readonly type: 'approval.denied'; readonly uid: number | null; readonly reason: string | null }
   /** By as many as it takes: from now on it is a start like any other. */
   | {

@@ -67,10 +67,12 @@ export type GrantEvent =
   /** Vault answers again after it did not. */
   | { readonly type: 'vaultReturned' }
   | { readonly type: 'extendRequested'; readonly byMs: number; readonly notAfter: Instant }
-  /** Somebody who came by the admin socket approves what waits for it. */
+  /** Somebody approves what waits for it: by the admin socket, or with a signature. */
   | {
       readonly type: 'approvalGiven';
-      readonly uid: number;
+      /** Null for a signed approval, then with who signed it. */
+      readonly uid: number | null;
+      readonly signer?: string;
       readonly reason: string | null;
       /** Where the profile's window and the parent end. */
       readonly notAfter: Instant;

@@ -167,13 +167,14 @@ export function fold(entries: readonly Entry[]): Grant | null {
 
 function said(
   grant: Grant,
-  { type, uid, reason }: Extract<Fact, { type: 'approval.given' | 'approval.denied' }>,
+  fact: Extract<Fact, { type: 'approval.given' | 'approval.denied' }>,
   { at }: Moment,
 ): Grant {
   const approval = grant.approval!;
+  const { type, ...word } = fact;
   return type === 'approval.denied'
-    ? { ...grant, approval: { ...approval, denied: { uid, at, reason } } }
-    : { ...grant, approval: { ...approval, given: [...approval.given, { uid, at, reason }] } };
+    ? { ...grant, approval: { ...approval, denied: { ...word, at } } }
+    : { ...grant, approval: { ...approval, given: [...approval.given, { ...word, at }] } };
 }
 
 function moved(

@@ -6,6 +6,7 @@ import type { Receipt } from '../domain/fact.ts';
 import { holdsItself } from '../domain/grant.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
+import type { Secret } from '../domain/secret.ts';
 import type { BusinessEvent, Caller } from '../domain/task-spec.ts';
 import { Admission, unknownTask } from './admission.ts';
 import { Approvals, type Say } from './approvals.ts';
@@ -175,9 +176,9 @@ export class Agent {
     return this.#view(await extend(this.#book, task, byMs, caller));
   }
 
-  /** Somebody approves or denies a start that waits for it. @throws Problem */
-  async approve(task: TaskId, say: Say, caller: Caller): Promise<TaskView> {
-    return this.#view(await this.#approvals.say(task, say, caller));
+  /** Somebody approves or denies a start that waits for it; a Secret is an approval that was signed. @throws Problem */
+  async approve(task: TaskId, word: Say | Secret, caller: Caller): Promise<TaskView> {
+    return this.#view(await this.#approvals.say(task, word, caller));
   }
 
   /** A connection holds the task from now on, or again. @throws Problem when that cannot be put on record */

@@ -2,10 +2,13 @@
 // answered as good only when it is on record.
 
 import { mayNotApprove } from '../domain/approval.ts';
+import type { SignedClaims } from '../domain/assertion.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantEvent } from '../domain/grant-event.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
+import { Secret } from '../domain/secret.ts';
+import { approverOf, signedBy, unfit } from '../domain/signed-approval.ts';
 import type { Caller } from '../domain/task-spec.ts';
 import { openUntil } from '../domain/window.ts';
 import { type Admission, unknownTask } from './admission.ts';
@@ -41,7 +44,8 @@ export class Approvals {
   }
 
   /** Resolves when the word is on record; said twice by the same uid, it counts once. @throws Problem */
-  async say(task: TaskId, word: Say, caller: Caller): Promise<GrantActor> {
+  async say(task: TaskId, word: Say | Secret, caller: Caller): Promise<GrantActor> {
+    if (word instanceof Secret) return this.#saySigned(task, word, caller);
     const { approve, digest, reason = null } = word;
     const actor = this.#find(task, caller);
     const { approval } = actor.grant;
@@ -53,7 +57,7 @@ export class Approvals {
     }
     if (actor.grant.state === 'pending_approval') {
       const problem = await actor.tell(
-        approve ? this.#given(actor.grant, caller, reason) : no(caller, reason),
+        approve ? this.#given(actor.grant, caller.uid, reason) : no(caller, reason),
       );
       if (problem !== null) throw problem;
     }
@@ -66,6 +70,42 @@ export class Approvals {
     return actor;
   }
 
+  /** As `say`, by whoever may see the task: what counts is who signed it. @throws Problem */
+  async #saySigned(task: TaskId, jwt: Secret, caller: Caller): Promise<GrantActor> {
+    const actor = this.#find(task, caller);
+    const { grant } = actor;
+    if (grant.approval === null) throw nothingWaits(grant);
+    const signer = await this.#signer(grant, jwt);
+    if (actor.grant.state === 'pending_approval') {
+      const problem = await actor.tell({ ...this.#given(actor.grant, null, null), signer });
+      if (problem !== null) throw problem;
+    }
+    const { given, denied } = actor.grant.approval!;
+    if (denied !== null || !given.some((word) => word.signer === signer)) throw nothingWaits(actor.grant);
+    return actor;
+  }
+
+  async #signer(grant: Grant, jwt: Secret): Promise<string> {
+    const { ports, profiles } = this.#options;
+    const keys = profiles.get(grant.profile).approval?.publicKeys ?? [];
+    let problem = unfit('its profile takes none', 'list public keys under approval.public_keys');
+    for (const key of keys) {
+      let signed: SignedClaims;
+      try {
+        signed = await ports.assertions.verify(signedBy(key), jwt);
+      } catch (error) {
+        problem = aboutApproval(Problem.of(error));
+        continue;
+      }
+      try {
+        return approverOf(signed, grant, ports.clock.now());
+      } catch (error) {
+        throw aboutApproval(Problem.of(error));
+      }
+    }
+    throw problem;
+  }
+
   #find(task: TaskId, caller: Caller): GrantActor {
     const { book } = this.#options;
     const actor = book.find(task, caller);
@@ -75,9 +115,10 @@ export class Approvals {
   }
 
   /** @throws Problem while it may not be approved, or would fail at once: then the request goes on waiting */
-  #given(grant: Grant, { uid }: Caller, reason: string | null): GrantEvent {
+  #given(grant: Grant, uid: number | null, reason: string | null): Given {
     const { ports, book, profiles, admission, unready, answerWithinMs } = this.#options;
-    const refused = mayNotApprove(grant, uid) ?? (admission.draining ? drainingProblem() : unready());
+    const forbidden = uid === null ? null : mayNotApprove(grant, uid);
+    const refused = forbidden ?? (admission.draining ? drainingProblem() : unready());
     if (refused !== null) throw refused;
     const end = openUntil(profiles.get(grant.profile), ports.clock.now());
     const parent = grant.parent === null ? undefined : book.get(grant.parent)?.grant;
@@ -91,6 +132,14 @@ export class Approvals {
     };
   }
 }
+
+type Given = Extract<GrantEvent, { type: 'approvalGiven' }>;
+
+/** The same in the words of an approval: who cannot be believed has approved nothing. */
+const aboutApproval = (problem: Problem): Problem =>
+  problem.code !== 'IDENTITY_REJECTED' || problem.retryable
+    ? problem
+    : unfit(problem.message.replace(/^the assertion is refused: /, ''), 'let an approver sign a new one');
 
 const no = ({ uid }: Caller, reason: string | null): GrantEvent => ({ type: 'approvalDenied', uid, reason });
 

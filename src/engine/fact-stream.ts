@@ -81,6 +81,7 @@ function publicPart(fact: Fact): Record<string, unknown> {
     case 'approval.requested':
       return { digest: fact.digest, approve_by: fact.approve_by, ...fact.scope.approval };
     case 'approval.given':
+      return { uid: fact.uid, signer: fact.signer ?? null, reason: fact.reason };
     case 'approval.denied':
       return { uid: fact.uid, reason: fact.reason };
     case 'grant.approved':

@@ -28,7 +28,12 @@ export interface TaskView {
     /** SHA-256 of the scope as canonical JSON: names sorted, no blanks. */
     readonly digest: string;
     readonly approve_by: string;
-    readonly given: readonly { readonly uid: number; readonly at: string; readonly reason: string | null }[];
+    readonly given: readonly {
+      readonly uid: number | null;
+      readonly signer?: string;
+      readonly at: string;
+      readonly reason: string | null;
+    }[];
     readonly scope: Scope;
   };
   /** Why it is degraded, or why its revocation is still pending. */

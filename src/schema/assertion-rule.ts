@@ -1,14 +1,8 @@
 // Owns the shape of `allow.assertion` in a profile, and its step to the domain's rule.
 
 import * as z from 'zod';
-import type { AssertionRule, KeySource } from '../domain/assertion.ts';
+import { ALGORITHMS, type AssertionRule, type KeySource } from '../domain/assertion.ts';
 import { absolutePath, duration } from './scalars.ts';
-
-/** Asymmetric ones only: whoever could check a MAC could make one. */
-const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-] as const;
 
 const DAY_MS = 86_400_000;
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/;

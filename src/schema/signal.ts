@@ -74,6 +74,9 @@ export type StartBody = z.infer<typeof startBody>;
 export const extendBody = z.strictObject({ duration: duration(1000) });
 
 /** An approver's word; with a digest it is for that very request and for no other. */
+/** An approval with a signature, which anybody who may see the task can hand in. */
+export const signedApproval = z.strictObject({ approve: z.literal(true).optional(), jwt: assertion });
+
 export const approvalBody = z.strictObject({
   approve: z.boolean({ error: 'must be true or false' }),
   digest: z

@@ -101,3 +101,11 @@ export function answerProblem(request: IncomingMessage, response: ServerResponse
   answer(response, problem.status, problem.body(), 'application/problem+json');
   return problem;
 }
+
+/** @throws Problem ADMIN_ONLY on the sockets of workloads */
+export function adminOnly({ caller }: Exchange): void {
+  if (caller.admin) return;
+  throw new Problem('ADMIN_ONLY', 'this call is for the admin socket', {
+    hint: 'use admin.sock in runtime_dir',
+  });
+}

@@ -4,7 +4,7 @@
 import { Problem } from '../domain/problem.ts';
 import type { Agent } from '../engine/agent.ts';
 import * as streams from './event-routes.ts';
-import { answer, type Exchange, printable } from './exchange.ts';
+import { adminOnly, answer, type Exchange, printable } from './exchange.ts';
 import { type Call, openapi } from './openapi.ts';
 import * as tasks from './task-routes.ts';
 
@@ -63,7 +63,6 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: ['tasks', '*', 'approval'],
-    admin: true,
     handle: of(tasks.approve),
     body: 'Approval',
     answers: 'Task',
@@ -96,11 +95,7 @@ export async function dispatch(service: Service, exchange: Exchange): Promise<vo
       hint: `it takes ${allow}`,
     });
   }
-  if (route.admin === true && !exchange.caller.admin) {
-    throw new Problem('ADMIN_ONLY', 'this call is for the admin socket', {
-      hint: 'use admin.sock in runtime_dir',
-    });
-  }
+  if (route.admin === true) adminOnly(exchange);
   await route.handle(service, exchange);
 }
 

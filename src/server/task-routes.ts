@@ -18,10 +18,11 @@ import {
   extendBody,
   firstIssue,
   type StartBody,
+  signedApproval,
   startBody,
 } from '../schema/signal.ts';
 import { canonical, parseStrict } from '../schema/strict-json.ts';
-import { answer, type Exchange, readBody, waitMs } from './exchange.ts';
+import { adminOnly, answer, type Exchange, readBody, waitMs } from './exchange.ts';
 import { Holding } from './holding.ts';
 
 /** @throws Problem SIGNAL_INVALID */
@@ -55,8 +56,16 @@ const startStatus = ({ state }: TaskView, fresh: boolean): number =>
 
 export async function approve(agent: Agent, exchange: Exchange): Promise<void> {
   const task = taskIdOf(exchange.segments[1]!);
-  const say = await bodyOf(exchange, approvalBody, '{"approve": true}');
-  answer(exchange.response, 200, await agent.approve(task, say, exchange.caller));
+  const { request, response, caller } = exchange;
+  const example = '{"approve": true}';
+  const body = parseStrict(await readBody(request), { example });
+  const signed = signedApproval.safeParse(body);
+  if (signed.success) {
+    using jwt = new Secret(Buffer.from(signed.data.jwt));
+    return answer(response, 200, await agent.approve(task, jwt, caller));
+  }
+  adminOnly(exchange);
+  answer(response, 200, await agent.approve(task, checked(body, approvalBody, example), caller));
 }
 
 export async function extend(agent: Agent, exchange: Exchange): Promise<void> {
@@ -73,7 +82,12 @@ export async function abandon(agent: Agent, exchange: Exchange): Promise<void> {
 
 /** @throws Problem SIGNAL_INVALID that names the culprit */
 async function bodyOf<T>({ request }: Exchange, shape: ZodType<T>, example: string): Promise<T> {
-  const parsed = shape.safeParse(parseStrict(await readBody(request), { example }));
+  return checked(parseStrict(await readBody(request), { example }), shape, example);
+}
+
+/** @throws Problem SIGNAL_INVALID that names the culprit */
+function checked<T>(body: unknown, shape: ZodType<T>, example: string): T {
+  const parsed = shape.safeParse(body);
   if (parsed.success) return parsed.data;
   throw invalidBody(parsed.error, `send a body like ${example}`);
 }

@@ -214,8 +214,11 @@ test('the agent is killed with -9 and started again: CMD goes on with its secret
 /** Of the agent: a slow machine gets its work done after them. */
 const KILLS = 6;
 
-/** A hundred runs, of which a third fail and a tenth are killed with -9 after a moment drawn at random. */
-const hundred = async (width: number): Promise<Record<string, number>> => {
+/**
+ * A hundred runs, of which a third fail and a tenth are killed with -9 after a moment drawn at random. One that ended
+ * with 125 and these words is begun anew a moment later: how long the agent is away is the machine's affair.
+ */
+const hundred = async (width: number, away?: RegExp): Promise<Record<string, number>> => {
   const random = seededRandom(chosenSeed('test/scenarios/shell-client.test.ts'));
   const plans = Array.from({ length: 100 }, (_, n) => ({
     shell: shells[n % shells.length]!,
@@ -225,10 +228,13 @@ const hundred = async (width: number): Promise<Record<string, number>> => {
   }));
   const ends = await inParallel(plans, width, async ({ shell, profile, fails, killAfterMs }) => {
     const script = `cat "$TASKLEASE_DIR"/* > /dev/null && ${killAfterMs === undefined ? `exit ${fails ? 3 : 0}` : 'exec sleep 3'}`;
-    const running = begin(shell, ['run', '--profile', profile, '--', 'sh', '-c', script]);
-    if (killAfterMs !== undefined) setTimeout(() => running.child.kill('SIGKILL'), killAfterMs);
-    const { code, signal, stderr } = await running.ended;
-    return signal ?? (code === 125 ? `125 ${stderr}` : String(code));
+    for (;;) {
+      const running = begin(shell, ['run', '--profile', profile, '--', 'sh', '-c', script]);
+      if (killAfterMs !== undefined) setTimeout(() => running.child.kill('SIGKILL'), killAfterMs);
+      const { code, signal, stderr } = await running.ended;
+      if (code === 125 && away?.test(stderr) === true) await pause(200);
+      else return signal ?? (code === 125 ? `125 ${stderr}` : String(code));
+    }
   });
   const counts: Record<string, number> = {};
   for (const end of ends) counts[end] = (counts[end] ?? 0) + 1;
@@ -252,15 +258,13 @@ test('the agent is killed with -9 in the middle of them: who has started ends wi
       await world.agent.start();
     }
   })();
-  const counts = await hundred(4).finally(() => {
+  // A start that finds no agent, or loses it, is refused with 125 and its sentence.
+  const counts = await hundred(4, /no agent at|refused/).finally(() => {
     going = false;
   });
-  expect(await kills).toBeGreaterThan(1);
-  // A start that finds no agent, or loses it, is refused with 125 and its sentence.
-  const refused = Object.entries(counts).filter(([end]) => end.startsWith('125'));
-  for (const [end] of refused) expect(end).toMatch(/no agent at|refused/);
+  expect(await kills).toBeGreaterThan(0);
   expect(counts[0]! + counts[3]!).toBeGreaterThan(30);
-  expect(Object.keys(counts).filter((end) => !/^(?:0|3|SIGKILL|125 )/.test(end))).toEqual([]);
+  expect(Object.keys(counts).filter((end) => !/^(?:0|3|SIGKILL)$/.test(end))).toEqual([]);
 
   await untilNothingAnsweredIsLeft(world);
   await nothingOfClientsLeft();

@@ -28,7 +28,7 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'an-approver-counts-twice',
     file: 'src/domain/approve.ts',
-    find: 'if (grant.approval!.given.some((word) => word.uid === uid)) return;',
+    find: 'if (grant.approval!.given.some((word) => word.uid === uid && word.signer === signer)) return;',
     replace: '',
     seed: 11,
   },

@@ -13,7 +13,7 @@ export function judgeApproval(world: World, grant: LedgerGrant, { fact }: Entry)
   switch (fact.type) {
     case 'approval.given':
       if (fact.uid === UID) world.blame(`${task} is approved by whoever asked for it`);
-      if (approval!.approvers.length > 0 && !approval!.approvers.includes(fact.uid))
+      if (fact.uid !== null && approval!.approvers.length > 0 && !approval!.approvers.includes(fact.uid))
         world.blame(`${task} is approved by ${fact.uid}, who is no approver of it`);
       return;
     case 'grant.approved':

@@ -125,8 +125,8 @@ test.each<[string, unknown, string | RegExp]>([
   ],
   [
     'signed approvals',
-    withKeys({ approval: { required: true, public_keys: ['/k.pem'] } }),
-    'approval.public_keys is not in this version: signed approvals',
+    withKeys({ approval: { required: true, public_keys: ['k.pem'] } }),
+    'approval.public_keys.0 must be an absolute path',
   ],
   ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
   ...(
