@@ -83,7 +83,9 @@ export class Attestation {
 
   #replayed({ issuer, subject }: Asserted, task: TaskId): never {
     const { telemetry } = this.#options.ports;
-    telemetry.log('warn', 'security event: an assertion was presented again', { task, issuer, subject });
+    const event = 'assertion_presented_again';
+    telemetry.count('tasklease_security_events_total', { event });
+    telemetry.log('error', 'security event', { event, task, issuer, subject });
     throw rejected(
       'it has been presented before, for another task or with another body',
       'get a new one: an assertion is good for one task id and body, which may be repeated until granted',

@@ -139,6 +139,7 @@ test('no assertion is in the journal, the log or the metrics', async () => {
   await startTask(world, 'last', 'deploy', { assertion: jwt() });
   await stopTask(world, 'last');
   const { text: metrics } = await world.api('GET', '/v1/metrics');
+  expect(metrics).toMatch(/tasklease_security_events_total\{event="assertion_presented_again"\} [1-9]/);
   const journal = ['', '-wal'].map((end) => readFileSync(`${world.paths.state}/journal.db${end}`, 'latin1'));
   expect(presented.length).toBeGreaterThan(8);
   for (const each of presented) {

@@ -41,7 +41,7 @@ export class Callers {
       durationMs: fixed?.durationMs ?? draw.pick([1000, 5000, 20_000, 60_000, 120_000]),
       ...(bind === null ? {} : { bind }),
       ...(parent === null ? {} : { parent: parent.id }),
-      ...this.#world.issuer.assertion(fixed?.kind ?? kind, id, this.#world),
+      ...this.#world.issuer.assertion(fixed?.kind ?? kind, id, this.#world, fixed !== null),
     };
     const task: SimTask = {
       id,

@@ -42,13 +42,20 @@ export class Issuer {
   }
 
   /** What a task brings with its start. */
-  assertion(profile: string, task: string, { clock, quiet }: World): Pick<StartSignal, 'assertion'> {
+  assertion(
+    profile: string,
+    task: string,
+    { clock, quiet }: World,
+    wellKnown: boolean,
+  ): Pick<StartSignal, 'assertion'> {
     if (!this.signsFor(profile)) return {};
-    const copied = !quiet && this.#given.length > 0 && this.#draw.chance(0.3);
+    // What a story is told about starts; so does everything once the world is quiet.
+    const good = quiet || wellKnown;
+    const copied = !good && this.#given.length > 0 && this.#draw.chance(0.3);
     const jti = copied ? this.#draw.pick(this.#given) : `jti-${task}`;
     this.#given.push(jti);
     const now = Math.floor(clock.now().wallMs / 1000);
-    const exp = now + this.#draw.pick(quiet ? [3600] : [-60, 5, 300, 300, 3600]);
+    const exp = now + this.#draw.pick(good ? [3600] : [-60, 5, 300, 300, 3600]);
     const claims = { iss: ISSUER, aud: AUDIENCE, sub: 'job', jti, exp, repository: 'acme/shop' };
     return { assertion: simAssertion(claims) };
   }
