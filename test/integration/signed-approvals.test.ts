@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compact, headerOf, maced, pem, type SigningKey, seconds, signingKey } from '../harness/issuer.ts';
 import type { Json, Reply } from '../harness/socket-api.ts';
 import { expectProblem, showTask, stopTask } from '../harness/tasks.ts';
+import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const alice = signingKey('ES256', 'alice');
@@ -41,9 +42,12 @@ afterAll(async () => {
   await world?.close();
 });
 
-/** Asks for a task; the digest of the request. */
+/** Asks for a task; the digest of the request. One that was denied under that id may still be on its way out. */
 const ask = async (task: string, profile = 'signed'): Promise<string> => {
-  const reply = await world.api('PUT', `/v1/tasks/${task}`, { profile });
+  const reply = await until(`${task} is asked for`, async () => {
+    const answer = await world.api('PUT', `/v1/tasks/${task}`, { profile });
+    return answer.body.code === 'TASK_SPENT' && answer.body.retryable ? false : answer;
+  });
   expect(reply.status, reply.text).toBe(202);
   return reply.body.approval.digest;
 };
