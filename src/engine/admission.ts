@@ -84,10 +84,10 @@ export class Admission {
       const asserted = brings ? await this.#attestation.check(profile, signal) : null;
       // Not before: who may not start it learns nothing of the ids that others use.
       if (clash !== null) throw clash;
-      if (asserted !== null) {
+      if (asserted !== null && profile.allow.assertion?.onceInFleet === true) {
         // What would be refused anyway does not count as presented.
         settle(task, profile, signal, caller, ports.clock.now(), asserted);
-        await this.#attestation.claim(profile, asserted, task, digest);
+        await this.#attestation.claim(asserted, task, digest);
       }
       // Meanwhile the same start may have been made by another call, or the profile may have been changed.
       const changed =

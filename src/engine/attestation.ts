@@ -49,9 +49,8 @@ export class Attestation {
     return checkAssertion(profile.name, rule, signed, named, ports.clock.now());
   }
 
-  /** Where it counts for all agents: notes it there. @throws Problem IDENTITY_REJECTED when another was first */
-  async claim(profile: Profile, asserted: Asserted, task: TaskId, digest: string): Promise<void> {
-    if (profile.allow.assertion?.onceInFleet !== true) return;
+  /** For one that counts for all agents: notes it where they see it. @throws Problem IDENTITY_REJECTED when another was first */
+  async claim(asserted: Asserted, task: TaskId, digest: string): Promise<void> {
     const { claimUse, ports } = this.#options;
     this.#mustBeUnused(asserted, task, digest);
     const ours = await claimUse(asserted.use, { task, digest, agent: ports.journal.agentId() });
