@@ -11,7 +11,7 @@ if (Number.parseInt(process.versions.node, 10) < MAJOR) {
 }
 
 process.exitCode = await main(process.argv.slice(2), {
-  agent: () => import('./agent-command.ts'),
-  dev: () => import('./dev-command.ts'),
+  agent: () => import('./commands/agent.ts'),
+  dev: () => import('./commands/dev.ts'),
 });
 process.exit();

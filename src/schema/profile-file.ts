@@ -5,24 +5,17 @@
 import * as z from 'zod';
 import type { ProfileName } from '../domain/ids.ts';
 import { isSegment } from '../domain/ids.ts';
-import type { FileRule, Profile, SecretRule } from '../domain/profile.ts';
-import { hasStrayBraces } from '../domain/template.ts';
+import type { Profile } from '../domain/profile.ts';
 import { approval, approvalRule } from './approval.ts';
 import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
-import { duration, fileMode, later, unixId, vaultName } from './scalars.ts';
+import { defined } from './defined.ts';
+import { owner } from './file-rule.ts';
+import { duration, fileMode, identifier, later, unixId } from './scalars.ts';
+import { secretRule, toSecretRule } from './secret-rule.ts';
 import { profileNameSchema } from './signal.ts';
 import { slotFaults } from './slots.ts';
 import { vaultAccess } from './vault-access.ts';
-
-const name = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, underscores and hyphens');
-
-const fileName = z
-  .string()
-  .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}$/, 'must be a plain file name')
-  .refine((text) => text !== '.' && text !== '..' && text !== 'manifest.json', 'is reserved');
 
 const pattern = z.string().refine((source) => {
   try {
@@ -42,70 +35,6 @@ const paramRule = z
     claim: claimName.optional(),
   })
   .refine((rule) => rule.enum !== undefined || rule.pattern !== undefined, 'needs an enum or a pattern');
-
-const owner = z.strictObject({ uid: unixId, gid: unixId });
-
-const fileRule = z
-  .strictObject({
-    format: z.enum(['json', 'dotenv', 'raw', 'template'], {
-      error: 'must be json, dotenv, raw or template (the ready-made formats are not in this version)',
-    }),
-    fields: z
-      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'must be a variable name'), z.string().min(1))
-      .optional(),
-    field: z.string().min(1).optional(),
-    template: z.string().optional(),
-    mode: fileMode.optional(),
-    owner: owner.optional(),
-    unsafe: z.boolean().default(false),
-  })
-  .refine((rule) => (rule.format === 'raw') === (rule.field !== undefined), {
-    path: ['field'],
-    message: 'belongs to format raw, which needs it',
-  })
-  .refine((rule) => (rule.format === 'template') === (rule.template !== undefined), {
-    path: ['template'],
-    message: 'belongs to format template, which needs it',
-  })
-  .refine((rule) => rule.fields === undefined || rule.format === 'json' || rule.format === 'dotenv', {
-    path: ['fields'],
-    message: 'belongs to formats json and dotenv',
-  })
-  .refine((rule) => rule.template === undefined || !hasStrayBraces(rule.template), {
-    path: ['template'],
-    message: 'has braces that are not a {{field}}: templates have no logic',
-  })
-  .refine((rule) => rule.mode === undefined || (rule.mode & 0o007) === 0 || rule.unsafe, {
-    path: ['mode'],
-    message: 'is readable by everybody: say unsafe: true if that is meant',
-  });
-
-const secretPath = z
-  .string()
-  .min(1)
-  .refine((path) => !hasStrayBraces(path), 'has braces that are not a {{slot}}')
-  .refine(
-    (path) => vaultName.safeParse(path.replace(/\{\{[^}]*\}\}/g, 'x')).success,
-    'must be a Vault path such as database/creds/report, without "..", "?", "#", "*" or "+"',
-  )
-  .refine(
-    (path) => !/^(?:sys|auth|identity|cubbyhole)(?:\/|$)/.test(path),
-    'must not point into sys/, auth/, identity/ or cubbyhole/',
-  );
-
-const secretRule = z
-  .strictObject({
-    path: secretPath,
-    method: z.enum(['read', 'write'], { error: 'must be read or write' }).default('read'),
-    body: z.record(z.string(), z.unknown()).optional(),
-    files: z
-      .record(fileName, fileRule)
-      .refine((files) => Object.keys(files).length > 0, 'needs at least one file'),
-  })
-  .refine((rule) => rule.body === undefined || rule.method === 'write', {
-    path: ['body'],
-    message: 'needs method: write',
-  });
 
 /** What a program may take as "read your files again"; `tasklease run` hands all of them on (signal(7)). */
 const CHANGE_SIGNALS = [
@@ -137,7 +66,7 @@ const profileShape = z.strictObject({
   event: z
     .strictObject({ required: z.boolean().default(false), types: z.array(z.string().min(1)).default([]) })
     .prefault({}),
-  params: z.record(name, paramRule).default({}),
+  params: z.record(identifier, paramRule).default({}),
   ttl: z
     .strictObject({
       default: duration(1000).default(600_000),
@@ -155,7 +84,7 @@ const profileShape = z.strictObject({
   mode: fileMode.optional(),
   unsafe: z.boolean().default(false),
   secrets: z
-    .record(name, secretRule)
+    .record(identifier, secretRule)
     .refine((all) => Object.keys(all).length > 0, 'needs at least one secret'),
   ready: later('readiness probes'),
   on_change: z.strictObject({ signal: changeSignal }).optional(),
@@ -234,25 +163,9 @@ export function toProfile(file: ProfileFile): Profile {
       mode: file.mode,
       onChange: file.on_change?.signal,
     }),
-    secrets: Object.entries(file.secrets).map(
-      ([key, rule]): SecretRule => ({
-        name: key,
-        path: rule.path,
-        method: rule.method,
-        ...defined({ body: rule.body }),
-        files: Object.entries(rule.files).map(
-          ([file, { unsafe: _unsafe, ...rest }]): FileRule => ({ name: file, ...defined(rest) }),
-        ),
-      }),
-    ),
+    secrets: Object.entries(file.secrets).map(([key, rule]) => toSecretRule(key, rule)),
   };
 }
 
 const loginOf = ({ mode, mount = 'jwt', role, claims }: ProfileFile['vault']): Pick<Profile, 'login'> =>
   mode === 'child' ? {} : { login: { mount, role: role!, ...defined({ claims }) } };
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-/** The same object without its undefined members (exactOptionalPropertyTypes). */
-const defined = <T extends object>(value: T): Defined<T> =>
-  Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Defined<T>;

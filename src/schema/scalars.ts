@@ -65,3 +65,8 @@ export const vaultName = z
 
 /** A key that is known but must not be given yet: refused by name, with what it is for. */
 export const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
+
+/** What params and secrets are called. */
+export const identifier = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, underscores and hyphens');

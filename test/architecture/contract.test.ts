@@ -43,8 +43,8 @@ const COMMANDS = [
 
 /** Commands whose code is handed in from the top (src/main.ts). */
 const OUTSIDE = {
-  agent: () => import('../../src/agent-command.ts'),
-  dev: () => import('../../src/dev-command.ts'),
+  agent: () => import('../../src/commands/agent.ts'),
+  dev: () => import('../../src/commands/dev.ts'),
 };
 
 const statuses = (catalogue: Readonly<Record<string, { readonly status: number }>>) =>

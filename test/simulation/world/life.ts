@@ -60,7 +60,7 @@ export class Life {
     });
   }
 
-  /** As compose.ts does it. */
+  /** As compose/agent.ts does it. */
   async open(): Promise<void> {
     const world = this.#world;
     world.say(`boot ${this.n}`);

@@ -4,8 +4,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Command } from './cli/command.ts';
-import { Exit } from './cli/command.ts';
+import type { Command } from '../cli/command.ts';
+import { Exit } from '../cli/command.ts';
 
 export const command: Command = {
   usage: `Usage: tasklease dev [--once]

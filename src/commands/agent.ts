@@ -2,13 +2,13 @@
 // configuration is one sentence and exit 78 (EX_CONFIG, sysexits.h); nothing is leased before it is right.
 
 import { existsSync } from 'node:fs';
-import { parse } from './cli/args.ts';
-import type { Command } from './cli/command.ts';
-import { Exit } from './cli/command.ts';
-import { version } from './cli/version.ts';
-import { Problem } from './domain/problem.ts';
-import type { Profile } from './domain/profile.ts';
-import type { AgentConfig } from './schema/config.ts';
+import { parse } from '../cli/args.ts';
+import type { Command } from '../cli/command.ts';
+import { Exit } from '../cli/command.ts';
+import { version } from '../cli/version.ts';
+import { Problem } from '../domain/problem.ts';
+import type { Profile } from '../domain/profile.ts';
+import type { AgentConfig } from '../schema/config.ts';
 
 const EX_CONFIG = 78;
 const DEFAULT_CONFIG = '/etc/tasklease/agent.yaml';
@@ -36,12 +36,12 @@ export const command: Command = {
   usage,
   async run(args) {
     const { config: file, check } = options(args);
-    const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
+    const { SettingsFault } = await import('../adapters/settings/yaml-file.ts');
     try {
-      const { readSettings } = await import('./adapters/settings/agent-settings.ts');
+      const { readSettings } = await import('../adapters/settings/agent-settings.ts');
       const settings = readSettings(file, process.env);
       if (check) return await validate(settings.config, file);
-      const { openAgent } = await import('./compose.ts');
+      const { openAgent } = await import('../compose/agent.ts');
       const ended = termination();
       const agent = await openAgent(settings, version);
       await ended;
@@ -68,10 +68,10 @@ const options = (args: string[]): { config: string; check: boolean } =>
   }).values;
 
 async function validate(config: AgentConfig, file: string): Promise<number> {
-  const { profileFiles, readProfile } = await import('./adapters/settings/profile-files.ts');
-  const { SettingsFault } = await import('./adapters/settings/yaml-file.ts');
-  const { isInMemory } = await import('./adapters/files/directory.ts');
-  const { groupId } = await import('./adapters/system/host.ts');
+  const { profileFiles, readProfile } = await import('../adapters/settings/profile-files.ts');
+  const { SettingsFault } = await import('../adapters/settings/yaml-file.ts');
+  const { isInMemory } = await import('../adapters/files/directory.ts');
+  const { groupId } = await import('../adapters/system/host.ts');
   const { profiles_dir: profilesDir } = config;
   const files = profileFiles(profilesDir);
   const faults: string[] = [];

@@ -1,0 +1,139 @@
+// Owns the wiring of the agent: the only place that knows every layer. Invariant: opened in order, each
+// step failing with its reason; the sockets last, so that nobody can call an agent that has not recovered.
+
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { openAssertions } from '../adapters/assertion/assertions.ts';
+import {
+  privateDirectory,
+  privateMemoryDirectory,
+  readDirectory,
+  secretsDirectory,
+  socketDirectory,
+} from '../adapters/files/directory.ts';
+import { openTmpfsFiles } from '../adapters/files/tmpfs-files.ts';
+import { apartFromWorkloads } from '../adapters/files/volumes.ts';
+import { openJournal } from '../adapters/journal/sqlite-journal.ts';
+import { openLiveness } from '../adapters/peer/liveness.ts';
+import type { Settings } from '../adapters/settings/agent-settings.ts';
+import { followProfiles } from '../adapters/settings/profile-files.ts';
+import { SettingsFault } from '../adapters/settings/yaml-file.ts';
+import { handedOver } from '../adapters/system/activation.ts';
+import { systemClock } from '../adapters/system/clock.ts';
+import { bootId, harden, lockDirectory } from '../adapters/system/host.ts';
+import { sessionFile } from '../adapters/system/session-file.ts';
+import { releaseStartupMemory } from '../adapters/system/startup-memory.ts';
+import { openLog } from '../adapters/telemetry/logger.ts';
+import { Metrics } from '../adapters/telemetry/metrics.ts';
+import { connectVault } from '../adapters/vault/vault-client.ts';
+import { Agent } from '../engine/agent.ts';
+import { gauges, observe, profileSink } from '../engine/observe.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { AgentConfig } from '../schema/config.ts';
+import { startOwnTasks } from '../server/own-tasks.ts';
+import type { Service } from '../server/routes.ts';
+import { expectedSockets, listen, workloadSockets } from './sockets.ts';
+import { vaultOptions } from './vault.ts';
+
+export interface RunningAgent {
+  /** Revokes everything and closes; how many tasks could not be proved in time. */
+  close(): Promise<number>;
+}
+
+/** @throws SettingsFault or Problem with what to do */
+export async function openAgent({ config, environment }: Settings, version: string): Promise<RunningAgent> {
+  harden();
+  const given = handedOver(expectedSockets(config), process.env);
+  // Directories and sockets get the modes they are made with, whatever the shell or unit says.
+  process.umask(0o022);
+  const log = openLog(config.log.level);
+  const secretsDir = prepareDirectories(config);
+  takeLocks(config, secretsDir);
+  const metrics = new Metrics();
+  const telemetry: Telemetry = {
+    log,
+    writes: log.writes,
+    count: (metric, labels) => metrics.count(metric, labels),
+  };
+  const liveness = openLiveness();
+  const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
+  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
+  if (journal.damaged !== null) {
+    log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
+  }
+  const vault = connectVault({
+    ...vaultOptions(config, environment),
+    secretPaths: () => agent.profiles.secretPaths(),
+  });
+  const agent: Agent = new Agent(
+    {
+      clock: systemClock(),
+      assertions: openAssertions(),
+      vault,
+      files,
+      journal,
+      liveness,
+      sessionStore: sessionFile(join(config.runtime_dir, 'session-token')),
+      telemetry,
+    },
+    {
+      leashMs: config.vault.leash,
+      answerWithinMs: config.vault.timeout,
+      sha256: (text) => createHash('sha256').update(text).digest('hex'),
+      limits: {
+        tasks: config.limits.tasks,
+        tasksPerUid: config.limits.tasks_per_uid,
+        startsPerMinute: config.limits.starts_per_minute,
+      },
+    },
+  );
+  observe(agent, telemetry);
+  const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
+  await agent.open();
+  const service: Service = { agent, version, metrics: () => metrics.text(gauges(agent)) };
+  const servers = await listen(service, config, given, log);
+  const handed = given.size === 0 ? {} : { handed_over: [...given.keys()] };
+  const profiles = agent.profiles.names().length;
+  log('info', 'listening', { socket: config.socket.path, profiles, ...handed });
+  void startOwnTasks(agent, config.tasks, telemetry);
+  releaseStartupMemory();
+  return {
+    async close() {
+      const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');
+      await unfollow();
+      for (const server of servers) {
+        server.close();
+        server.closeAllConnections();
+      }
+      liveness.close();
+      await vault.close();
+      journal.close();
+      return left;
+    },
+  };
+}
+
+function prepareDirectories(config: AgentConfig): string {
+  const socketDirs = workloadSockets(config).map(({ key, path }) => [`${key}.path`, dirname(path)] as const);
+  apartFromWorkloads('runtime_dir', config.runtime_dir, [...socketDirs, ['secrets_dir', config.secrets_dir]]);
+  privateMemoryDirectory('runtime_dir', config.runtime_dir);
+  privateDirectory('state_dir', config.state_dir);
+  readDirectory('profiles_dir', config.profiles_dir);
+  for (const [key, dir] of socketDirs) socketDirectory(key, dir);
+  return secretsDirectory(config.secrets_dir);
+}
+
+/** Two agents on one state, runtime or secrets directory would undo each other's work. */
+function takeLocks(config: AgentConfig, secretsDir: string): void {
+  for (const [key, dir] of [
+    ['state_dir', config.state_dir],
+    ['runtime_dir', config.runtime_dir],
+    ['secrets_dir', secretsDir],
+  ] as const) {
+    if (!lockDirectory(dir)) {
+      throw new SettingsFault(
+        `${key}: another agent runs on ${dir}: stop it, or give this one a directory of its own`,
+      );
+    }
+  }
+}
