@@ -1,0 +1,59 @@
+// Owns that the stories hang together: files, README and tests name the same ten, and each file is what its neighbours
+// take it for. What they do is told in test/scenarios/stories.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { profileFile } from '../../../src/schema/profile-file.ts';
+import { startBody } from '../../../src/schema/signal.ts';
+import { type Kind, storyFiles, storyNames } from '../../harness/story-files.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const names = storyNames();
+const kinds = names.flatMap((name) => storyFiles(name).kinds.map((kind) => [kind.profile, kind] as const));
+
+test('the README’s table has one row for each story, with its directory and its test', () => {
+  const rows = [...README.matchAll(/^\| \d+ \|.*\]\((vault-policies\/stories\/([^)/]+)\/?)\).*$/gm)];
+  expect(rows.map(([, , name]) => name)).toEqual(names);
+  for (const name of names) {
+    expect(existsSync(join(ROOT, 'test/scenarios/stories', `${name}.test.ts`)), name).toBe(true);
+  }
+});
+
+test.each(names)(
+  '%s: its token role has its policies, and its main kind is named after its directory',
+  (name) => {
+    const { kinds: own, tokenRole } = storyFiles(name);
+    expect(own[0]!.profile).toBe(name.replace(/^\d+-/, ''));
+    const children = own.filter(({ mode }) => mode === 'child').map(({ policy }) => policy);
+    expect((tokenRole.allowed_policies_glob ?? []).toSorted()).toEqual(children.toSorted());
+  },
+);
+
+describe.each(kinds)('%s', (_name, kind: Kind) => {
+  test('its profile is one, for named users, with an event and its own policy alone', () => {
+    const profile = profileFile.parse(parse(kind.profileText));
+    expect(profile.allow.uids.length).toBeGreaterThan(0);
+    expect(profile.event.required).toBe(true);
+    expect(profile.vault.policies).toEqual([kind.policy]);
+  });
+
+  test('its policy has no path that ends in a wildcard, and says why each is there', () => {
+    const paths = [...kind.policyText.matchAll(/^path "([^"]+)"/gm)].map(([, path]) => path!);
+    expect(paths.length).toBeGreaterThan(0);
+    for (const path of paths) expect(path.replaceAll(/\{\{[^}]*\}\}/g, 'x')).not.toMatch(/[*+]/);
+    expect(kind.policyText).not.toMatch(/sudo|root/);
+    const sources = kind.policyText.match(/^# https:\/\/developer\.hashicorp\.com\//gm) ?? [];
+    expect(sources.length).toBeGreaterThanOrEqual(paths.length);
+  });
+
+  test('its sample start is one', () => {
+    if (kind.start !== null) {
+      expect(startBody.parse(kind.start)).toMatchObject({ profile: kind.profile });
+    } else {
+      const script = readFileSync(join(kind.dir, 'start.sh'), 'utf8');
+      expect(script).toMatch(new RegExp(`^#!/bin/sh\\n[^]*--profile ${kind.profile} `));
+    }
+  });
+});
