@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { openAssertions } from '../adapters/assertion/assertions.ts';
+import { KeySources } from '../adapters/assertion/key-source.ts';
 import {
   privateDirectory,
   privateMemoryDirectory,
@@ -49,6 +50,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   const log = openLog(config.log.level);
   const secretsDir = prepareDirectories(config);
   takeLocks(config, secretsDir);
+  const clock = systemClock();
   const metrics = new Metrics();
   const telemetry: Telemetry = {
     log,
@@ -67,8 +69,8 @@ export async function openAgent({ config, environment }: Settings, version: stri
   });
   const agent: Agent = new Agent(
     {
-      clock: systemClock(),
-      assertions: openAssertions(),
+      clock,
+      assertions: openAssertions(new KeySources(() => clock.now().at)),
       vault,
       files,
       journal,

@@ -204,6 +204,11 @@ export function plainText(value: unknown): string | null {
   return Number.isSafeInteger(value) ? String(value) : null;
 }
 
-/** `why` goes on after "the assertion is refused: ". */
+const REFUSED = 'the assertion is refused: ';
+
 export const rejected = (why: string, hint: string): Problem =>
-  new Problem('IDENTITY_REJECTED', `the assertion is refused: ${why}`, { hint });
+  new Problem('IDENTITY_REJECTED', `${REFUSED}${why}`, { hint });
+
+/** Why it was `rejected`; null for any other problem. */
+export const whyRejected = ({ code, message }: Problem): string | null =>
+  code === 'IDENTITY_REJECTED' && message.startsWith(REFUSED) ? message.slice(REFUSED.length) : null;

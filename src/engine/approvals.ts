@@ -2,7 +2,7 @@
 // answered as good only when it is on record.
 
 import { mayNotApprove } from '../domain/approval.ts';
-import type { SignedClaims } from '../domain/assertion.ts';
+import { type SignedClaims, whyRejected } from '../domain/assertion.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantEvent } from '../domain/grant-event.ts';
 import type { TaskId } from '../domain/ids.ts';
@@ -136,10 +136,10 @@ export class Approvals {
 type Given = Extract<GrantEvent, { type: 'approvalGiven' }>;
 
 /** The same in the words of an approval: who cannot be believed has approved nothing. */
-const aboutApproval = (problem: Problem): Problem =>
-  problem.code !== 'IDENTITY_REJECTED' || problem.retryable
-    ? problem
-    : unfit(problem.message.replace(/^the assertion is refused: /, ''), 'let an approver sign a new one');
+const aboutApproval = (problem: Problem): Problem => {
+  const why = whyRejected(problem);
+  return why === null ? problem : unfit(why, 'let an approver sign a new one');
+};
 
 const no = ({ uid }: Caller, reason: string | null): GrantEvent => ({ type: 'approvalDenied', uid, reason });
 

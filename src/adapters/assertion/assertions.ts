@@ -7,9 +7,9 @@ import { type AssertionRule, rejected, type SignedClaims } from '../../domain/as
 import { Problem } from '../../domain/problem.ts';
 import type { Assertions } from '../../ports/assertions.ts';
 import { type Compact, readCompact } from './compact.ts';
-import { KeySources } from './key-source.ts';
+import type { KeySources } from './key-source.ts';
 
-export function openAssertions(sources = new KeySources()): Assertions {
+export function openAssertions(sources: KeySources): Assertions {
   return {
     async verify(rule, assertion): Promise<SignedClaims> {
       const bytes = assertion.reveal();

@@ -1,8 +1,9 @@
 // Owns the keys of one issuer that are had by a URI. Invariant: asked at most every 30 s whatever callers present, by one
 // request at a time; keys that were good stay so for the stated time while the issuer cannot be reached.
 
+import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
-import { keySet } from './key-set.ts';
+import { type Header, keyFor, keySet } from './key-set.ts';
 
 /** As long as an answer is good without asking again. */
 const FRESH_MS = 600_000;
@@ -29,19 +30,21 @@ export class RemoteKeys {
   }
 
   /**
-   * @param known whether what is there will do; if not, the issuer is asked, when that is allowed again
+   * The key for this header; where what is there is too old or has none, the issuer is asked, when that is allowed again.
    * @throws Error that says why there are no keys
    */
-  async keys(known: (keys: JSONWebKeySet) => boolean): Promise<JSONWebKeySet> {
+  async key(header: Header): Promise<KeyObject | null> {
     const { maxStaleMs, now } = this.#options;
-    const stale = this.#keys === null || now() - this.#fetchedAt >= FRESH_MS || !known(this.#keys);
-    if (stale && (this.#asking !== null || now() - this.#askedAt >= COOLDOWN_MS)) {
+    const known =
+      this.#keys !== null && now() - this.#fetchedAt < FRESH_MS ? keyFor(this.#keys, header) : null;
+    if (known !== null) return known;
+    if (this.#asking !== null || now() - this.#askedAt >= COOLDOWN_MS) {
       this.#asking ??= this.#ask();
       await this.#asking;
     }
     if (this.#keys === null) throw new Error(this.#fault);
     const age = now() - this.#fetchedAt;
-    if (age < FRESH_MS || age <= maxStaleMs) return this.#keys;
+    if (age < FRESH_MS || age <= maxStaleMs) return keyFor(this.#keys, header);
     throw new Error(`${this.#fault}, and the keys before are too old`);
   }
 

@@ -22,11 +22,13 @@ function isPublic(key: unknown): key is JWK {
   return kty === 'RSA' || kty === 'EC' || kty === 'OKP';
 }
 
+export interface Header {
+  readonly alg: string;
+  readonly kid?: string;
+}
+
 /** The key for this header; null when there is none, or more than one. */
-export function keyFor(
-  { keys }: JSONWebKeySet,
-  { alg, kid }: { readonly alg: string; readonly kid?: string },
-): KeyObject | null {
+export function keyFor({ keys }: JSONWebKeySet, { alg, kid }: Header): KeyObject | null {
   const fitting = keys.filter(
     (key) => (kid === undefined || key.kid === kid) && fits(key, alg) && meantForSignatures(key, alg),
   );

@@ -6,18 +6,14 @@ import { readFileSync } from 'node:fs';
 import type { KeySource } from '../../domain/assertion.ts';
 import { fetchJson } from './jwks-fetch.ts';
 import { RemoteKeys } from './jwks-remote.ts';
-import { keyFor, keySet } from './key-set.ts';
-
-export interface Header {
-  readonly alg: string;
-  readonly kid?: string;
-}
+import { type Header, keyFor, keySet } from './key-set.ts';
 
 export class KeySources {
   readonly #remote = new Map<string, RemoteKeys>();
   readonly #now: () => number;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** @param now milliseconds on a clock that does not jump, and that counts suspend too: keys grow old in it */
+  constructor(now: () => number) {
     this.#now = now;
   }
 
@@ -25,8 +21,7 @@ export class KeySources {
   async key(source: KeySource, header: Header): Promise<KeyObject | null> {
     if ('publicKeyFile' in source) return pemKey(source.publicKeyFile);
     if ('jwksFile' in source) return keyFor(jwksOf(source.jwksFile), header);
-    const keys = await this.#remoteOf(source).keys((known) => keyFor(known, header) !== null);
-    return keyFor(keys, header);
+    return this.#remoteOf(source).key(header);
   }
 
   #remoteOf({ jwksUri, caFile, maxStaleMs }: Extract<KeySource, { jwksUri: string }>): RemoteKeys {

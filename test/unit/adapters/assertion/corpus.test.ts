@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAssertions } from '../../../../src/adapters/assertion/assertions.ts';
+import { KeySources } from '../../../../src/adapters/assertion/key-source.ts';
 import { type AssertionRule, checkAssertion } from '../../../../src/domain/assertion.ts';
 import { Problem } from '../../../../src/domain/problem.ts';
 import { Secret } from '../../../../src/domain/secret.ts';
@@ -58,7 +59,7 @@ const rule = (changes: Partial<AssertionRule> = {}): AssertionRule => ({
   ...changes,
 });
 
-const assertions = openAssertions();
+const assertions = openAssertions(new KeySources(() => performance.now()));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 async function verdict(jwt: string, profile = rule()): Promise<string> {
