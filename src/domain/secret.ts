@@ -16,7 +16,8 @@ export class Secret implements Disposable {
 
   /** The same bytes, of an owner of its own. */
   copy(): Secret {
-    return new Secret(this.#bytes.slice());
+    // Not slice(): a Buffer's would be the same memory, wiped with this one.
+    return new Secret(new Uint8Array(this.#bytes));
   }
 
   toString(): string {

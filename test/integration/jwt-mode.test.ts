@@ -3,12 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AUDIENCE, assertionOf, ISSUER, pem, signingKey } from '../harness/issuer.ts';
+import { otherUser } from '../harness/other-user.ts';
 import type { Json } from '../harness/socket-api.ts';
 import { expectProblem, showTask, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const key = signingKey('ES256');
+/** Approvals are given by somebody else than who asks. */
+const requester = otherUser(1000, 1000);
 const uids = [process.getuid!()];
 let world: World;
 let keyFile = '';
@@ -49,7 +52,12 @@ const profile = (roleName: string, more: Json = {}): Json => ({
 const database = { db: { path: 'database/creds/report', files: { 'db.json': { format: 'json' } } } };
 
 beforeAll(async () => {
-  world = await createWorld({ audit: true, start: false, leash: '10s' });
+  world = await createWorld({
+    audit: true,
+    start: false,
+    leash: '10s',
+    config: { socket: { mode: '0666' } },
+  });
   keyFile = `${world.paths.scratch}/issuer.pem`;
   const { writeFile } = await import('node:fs/promises');
   await writeFile(keyFile, pem(key));
@@ -80,6 +88,9 @@ beforeAll(async () => {
     'named',
     profile('deploy', { vault: { mode: 'jwt', role: 'deploy', policies: ['customers'] } }),
   );
+  const approved = profile('deploy', { approval: { required: true, ttl: '2m' } });
+  approved.allow.uids = [1000];
+  await world.writeProfile('approved', approved);
   await world.writeProfile('query', profile('deploy', { secrets: database }));
   await world.agent.start();
 }, 300_000);
@@ -261,4 +272,36 @@ test('with the agent’s session in hand nobody reads a secret, makes a token or
     expect(await as('POST', path, body), path).toBe(403);
   }
   await stopTask(world, 'beside');
+});
+
+describe('with approval', () => {
+  const ask = (task: string, jwt: string) =>
+    requester.call(world.paths.socket, 'PUT', `/v1/tasks/${task}`, { profile: 'approved', assertion: jwt });
+  const asAdmin = { api: (...call: Parameters<World['admin']>) => world.admin(...call) };
+  const approve = (task: string) => world.admin('POST', `/v1/tasks/${task}/approval`, { approve: true });
+
+  test('nobody logs in before the approval, and afterwards it is the assertion that was shown', async () => {
+    const before = logins().length;
+    const asked = await ask('asks', assertion('c-1', 'asks'));
+    expect(asked.status).toBe(202);
+    expect(asked.body).toMatchObject({ state: 'pending_approval' });
+    expect(logins().length, 'Vault was not asked').toBe(before);
+    expect((await approve('asks')).status).toBe(200);
+    await until('the task is active', async () => (await showTask(asAdmin, 'asks')).state === 'active');
+    expect(logins().length).toBe(before + 1);
+    expect(JSON.parse(await world.file('asks', 'record.json'))).toEqual({ owner: 'c-1' });
+    await stopTask(asAdmin, 'asks');
+  });
+
+  test('a request does not outlive its agent, whose memory held the assertion: it is asked for anew', async () => {
+    const jwt = assertion('c-1', 'waits');
+    expect((await ask('waits', jwt)).status).toBe(202);
+    await world.agent.kill9();
+    await world.agent.start();
+    expectProblem(await approve('waits'), 400, 'SIGNAL_INVALID');
+    expect((await ask('waits', jwt)).status, 'nothing is spent').toBe(202);
+    expect((await approve('waits')).status).toBe(200);
+    await until('the task is active', async () => (await showTask(asAdmin, 'waits')).state === 'active');
+    await stopTask(asAdmin, 'waits');
+  });
 });
