@@ -2,7 +2,8 @@
 // leaves its path segment; the TTL alone is filled in right before the request.
 
 import { wholeSeconds } from './duration.ts';
-import type { FileRule, SecretRule } from './profile.ts';
+import { type FileRule, plannedFile } from './file-rule.ts';
+import type { SecretRule } from './profile.ts';
 import { renderSegments, slots } from './template.ts';
 
 /** One request to Vault that issues a secret. */
@@ -18,13 +19,14 @@ const TTL_SLOT = 'task.ttl';
 
 /** The request of a rule with these values; `{{task.ttl}}` stays. */
 export function askOf(rule: SecretRule, values: ReadonlyMap<string, string>): Ask {
-  const render = (template: string) => renderSegments(template, (name) => values.get(name), TTL_SLOT);
+  const value = (name: string) => values.get(name);
+  const render = (template: string) => renderSegments(template, value, (name) => name === TTL_SLOT);
   return {
     secret: rule.name,
     method: rule.method,
     path: render(rule.path),
     ...(rule.body === undefined ? {} : { body: renderBody(rule.body, render) }),
-    files: rule.files,
+    files: rule.files.map((file) => plannedFile(file, value)),
   };
 }
 

@@ -51,6 +51,20 @@ const RAISING_MS = 1000;
 export const outlives = (lease: Lease, deadline: Instant): boolean =>
   lease.endsAt === null || lease.endsAt >= deadline;
 
+/**
+ * Until when the credential of a lease that was asked for just now can be good, renewals and extensions included; null
+ * where it has no end of its own. What renewals cannot prolong is replaced before that by another one.
+ */
+export function goodUntil(
+  askedAt: Instant,
+  ttlMs: number | null,
+  renewable: boolean,
+  latestDeadline: Instant,
+): Instant | null {
+  if (ttlMs === null) return null;
+  return renewable ? latestDeadline : Math.min(askedAt + ttlMs, latestDeadline);
+}
+
 const reaches = (lease: Lease, deadline: Instant): boolean => outlives(lease, deadline - LAST_MS);
 
 /** When to renew: 55 to 65 % of the TTL, spread by the lease's own id; null when no renewal is due. */

@@ -4,6 +4,7 @@
 import type { ApprovalRule } from './approval.ts';
 import type { AssertionRule } from './assertion.ts';
 import type { Where } from './evidence.ts';
+import type { FileRule, Owner } from './file-rule.ts';
 import type { ProfileName } from './ids.ts';
 import type { LoginRule } from './task-login.ts';
 import type { Window } from './window.ts';
@@ -17,21 +18,7 @@ export interface ParamRule {
   readonly optional: boolean;
 }
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-export interface FileRule {
-  readonly name: string;
-  readonly format: 'json' | 'dotenv' | 'raw' | 'template';
-  /** Output name → field of the secret. */
-  readonly fields?: Readonly<Record<string, string>>;
-  readonly field?: string;
-  readonly template?: string;
-  readonly mode?: number;
-  readonly owner?: Owner;
-}
+export type { FileRule, Owner } from './file-rule.ts';
 
 export interface SecretRule {
   readonly name: string;

@@ -9,6 +9,15 @@ const SLOT = /\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}/g;
 /** The names a template uses, in order. */
 export const slots = (template: string): string[] => [...template.matchAll(SLOT)].map((match) => match[1]!);
 
+/** What every start has, and its own parameters. */
+const OF_A_START = /^(?:params\.[A-Za-z0-9_-]+|task\.(?:id|profile)|event\.id)$/;
+
+/** Whether a slot is filled in with what the start says, and never with a field of a secret. */
+export const isStartSlot = (name: string): boolean => OF_A_START.test(name);
+
+/** Names that begin with one of these are never fields in a file's template. */
+export const isReserved = (name: string): boolean => /^(?:params|task|event)\./.test(name);
+
 /** What is left of the braces when every well-formed slot is taken out; non-empty means a malformed slot. */
 export const hasStrayBraces = (template: string): boolean => /\{\{|\}\}/.test(template.replace(SLOT, ''));
 
@@ -17,12 +26,12 @@ export type Values = (name: string) => string | undefined;
 
 /**
  * Renders a template whose result goes into a Vault path or a request body.
- * @param later a slot that stays, for a value that is known only when the request is sent
+ * @param later slots that stay, for values that are known only later
  * @throws Problem SIGNAL_INVALID when a value is missing or is not one path segment.
  */
-export function renderSegments(template: string, values: Values, later?: string): string {
+export function renderSegments(template: string, values: Values, later?: (name: string) => boolean): string {
   return template.replace(SLOT, (slot, name: string) => {
-    if (name === later) return slot;
+    if (later?.(name) === true) return slot;
     const value = values(name);
     if (value === undefined) {
       throw new Problem('SIGNAL_INVALID', `"${template}" needs ${name}, which this start does not have`, {

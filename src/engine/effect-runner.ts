@@ -7,6 +7,8 @@ import { wholeSeconds } from '../domain/duration.ts';
 import type { IssuedLease } from '../domain/fact.ts';
 import { type Grant, generationOf, works } from '../domain/grant.ts';
 import type { Effect, GrantEvent, LeaseRenewal } from '../domain/grant-event.ts';
+import { rfc3339 } from '../domain/instant.ts';
+import { goodUntil } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { PinnedCaller } from '../domain/task-spec.ts';
@@ -123,7 +125,13 @@ export class EffectRunner {
         renewable,
         revocable: leaseId !== null,
       });
-      deliveries.push({ secret: ask.secret, data, files: ask.files });
+      const end = goodUntil(asked.at, ttlMs, renewable, grant.latestDeadline);
+      deliveries.push({
+        secret: ask.secret,
+        data,
+        files: ask.files,
+        ...(end === null ? {} : { endsAt: rfc3339(end, asked) }),
+      });
     }
     luggage.deliveries = problem === null ? deliveries : [];
     return { type: 'secretsRead', n, askedAt: asked.at, leases, lost, problem };

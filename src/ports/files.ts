@@ -3,9 +3,11 @@
 import type { TaskId } from '../domain/ids.ts';
 import type { FileRule, Owner } from '../domain/profile.ts';
 
-/** One secret's fields with the files to be made of them. */
+/** One secret's fields with the files to be made of them; a file may show fields of the other secrets too. */
 export interface Delivery {
   readonly secret: string;
+  /** RFC 3339: when it ends whatever is done about it; absent where that is not known. */
+  readonly endsAt?: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly files: readonly FileRule[];
 }

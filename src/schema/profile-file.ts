@@ -10,7 +10,7 @@ import { approval, approvalRule } from './approval.ts';
 import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { defined } from './defined.ts';
-import { owner } from './file-rule.ts';
+import { fileSlotFaults, owner } from './file-rule.ts';
 import { duration, fileMode, identifier, later, unixId } from './scalars.ts';
 import { secretRule, toSecretRule } from './secret-rule.ts';
 import { profileNameSchema } from './signal.ts';
@@ -115,7 +115,10 @@ export const profileFile = profileShape.superRefine((profile, context) => {
   for (const [secret, rule] of Object.entries(profile.secrets)) {
     checkSlots(['secrets', secret, 'path'], rule.path);
     for (const text of strings(rule.body)) checkSlots(['secrets', secret, 'body'], text);
-    for (const file of Object.keys(rule.files)) {
+    for (const [file, fileRule] of Object.entries(rule.files)) {
+      for (const { key, fault } of fileSlotFaults(fileRule, profile.params)) {
+        complain(['secrets', secret, 'files', file, key], fault);
+      }
       if (seen.has(file)) complain(['secrets', secret, 'files', file], 'is made by another secret too');
       seen.add(file);
     }

@@ -1,10 +1,10 @@
 // Owns how a profile describes one secret: its Vault path, the request that issues it, the files made of it.
 
 import * as z from 'zod';
-import type { FileRule, SecretRule } from '../domain/profile.ts';
+import type { SecretRule } from '../domain/profile.ts';
 import { hasStrayBraces } from '../domain/template.ts';
 import { defined } from './defined.ts';
-import { fileName, fileRule } from './file-rule.ts';
+import { fileName, fileRule, toFileRule } from './file-rule.ts';
 import { vaultName } from './scalars.ts';
 
 const secretPath = z
@@ -40,7 +40,5 @@ export const toSecretRule = (name: string, rule: z.infer<typeof secretRule>): Se
   path: rule.path,
   method: rule.method,
   ...defined({ body: rule.body }),
-  files: Object.entries(rule.files).map(
-    ([file, { unsafe: _unsafe, ...rest }]): FileRule => ({ name: file, ...defined(rest) }),
-  ),
+  files: Object.entries(rule.files).map(([file, rest]) => toFileRule(file, rest)),
 });

@@ -94,7 +94,8 @@ export function firstIssue(error: z.ZodError): { path: (string | number)[]; mess
   const issue = deepest(error.issues[0]!);
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
-    return { path: [...path, issue.keys[0]!], message: 'is not a known key' };
+    const own = issue.message.startsWith('Unrecognized') ? 'is not a known key' : issue.message;
+    return { path: [...path, issue.keys[0]!], message: own };
   }
   return { path, message: plain(issue) };
 }

@@ -5,7 +5,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { entries } from '../../src/cli/commands.ts';
+import { type FormatName, PARTS } from '../../src/domain/file-rule.ts';
 import { CATALOGUE } from '../../src/domain/problem.ts';
+import { FORMATS, optionsOf } from '../../src/schema/file-rule.ts';
 import { ROOT } from './sources.ts';
 
 /** Problem codes and their HTTP status (README, API). SIGNAL_INVALID is 413 for an oversized body. */
@@ -56,6 +58,16 @@ describe('the problem catalogue', () => {
   });
 });
 
+/** Formats of this version (README, Formats). */
+const READY_MADE = [
+  ...['pgpass', 'my.cnf', 'redis-url', 'amqp-url', 'aws-credentials', 'aws-credential-process', 'kubeconfig'],
+  ...['netrc', 'git-credentials', 'npmrc', 'pem', 'ssh-key'],
+];
+
+test('the formats of the contract are there', () => {
+  expect(FORMATS).toEqual(expect.arrayContaining(['json', 'dotenv', 'raw', 'template', ...READY_MADE]));
+});
+
 describe('the command line', () => {
   test('has the commands of the contract', () => {
     expect(entries.map(({ name }) => name)).toEqual(expect.arrayContaining(COMMANDS));
@@ -90,6 +102,30 @@ describe('README', () => {
       statuses(CATALOGUE),
     );
     expect(rows.length).toBe(Object.keys(CATALOGUE).length);
+  });
+
+  test('lists every format with its parts, the fields that they are looked for in, and its options', () => {
+    const codes = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+    // Rows such as: | `pgpass` | `username`, `password` | `host`, … | psql |
+    const rows = [...readme().matchAll(/^\| `([a-z.-]+)` \| (.+?) \| (.*?) ?\| (.*?) ?\|$/gm)].filter(
+      ([, name]) => FORMATS.includes(name as FormatName),
+    );
+    const told = Object.fromEntries(
+      rows.map(([, name, parts, options]) => [
+        name,
+        { parts: new Set(codes(parts!)), options: codes(options!).sort() },
+      ]),
+    );
+    const ours = Object.fromEntries(
+      FORMATS.map((name) => {
+        const own = Object.entries(PARTS[name] ?? {}).flatMap(([part, fields]) => [part, ...fields]);
+        const named = PARTS[name] === undefined ? told[name]?.parts : new Set(own);
+        const options = optionsOf(name).filter((option) => option !== 'fields');
+        return [name, { parts: named, options: options.sort() }];
+      }),
+    );
+    expect(told).toEqual(ours);
+    expect(rows.length).toBe(FORMATS.length);
   });
 
   /** Lines of the shell blocks, without prompts, comments and continuations. */

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Problem } from '../../domain/problem.ts';
-import type { Owner } from '../../domain/profile.ts';
+import type { FileRule, Owner } from '../../domain/profile.ts';
 
 /** What the agent's process may do about ownership. */
 export interface Powers {
@@ -44,5 +44,29 @@ export function accessFor(reader: Owner, readerGroups: readonly number[], powers
     'DELIVERY_FAILED',
     `files for uid ${reader.uid} cannot be made readable: the agent (uid ${powers.uid}) may not chown and shares no group with it`,
     { hint: 'give both a common group, or the agent CAP_CHOWN, or run one agent per uid' },
+  );
+}
+
+/**
+ * psql passes over a password file that more than its owner may read, without a word to whoever waits; ssh refuses such
+ * a key where it is the reader's own (libpq, "The Password File"; ssh(1), FILES).
+ * @throws Problem DELIVERY_FAILED when the file would be such a one
+ */
+export function checkReader(
+  rule: FileRule,
+  mode: number,
+  reader: Owner,
+  access: Access,
+  powers: Powers,
+): void {
+  if ((mode & 0o077) === 0) return;
+  const isReaders = (access.uid === -1 ? powers.uid : access.uid) === reader.uid;
+  const isKey = rule.format === 'ssh-key' && rule.part !== 'certificate' && isReaders;
+  if (rule.format !== 'pgpass' && !isKey) return;
+  const by = isKey ? 'ssh refuses a key' : 'psql passes over a password file';
+  throw new Problem(
+    'DELIVERY_FAILED',
+    `${rule.name} would have the mode 0${mode.toString(8)}: ${by} that others than its owner may read`,
+    { hint: 'leave mode out, and give the agent CAP_CHOWN or run it as the uid that reads the file' },
   );
 }

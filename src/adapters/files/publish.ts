@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Problem } from '../../domain/problem.ts';
 import type { Publication } from '../../ports/files.ts';
 import { renameExchange } from '../native/linux.ts';
-import { type Access, accessFor, type Powers } from './access.ts';
+import { type Access, accessFor, checkReader, type Powers } from './access.ts';
 import { MANIFEST, type Manifest, manifestBytes } from './manifest.ts';
 import { remove } from './remove.ts';
 import { render } from './render.ts';
@@ -44,21 +44,23 @@ export function discard(home: string, n: number, existed: boolean): void {
 
 function write(
   draft: string,
-  { deliveries, mode }: Publication,
+  { deliveries, mode, reader }: Publication,
   access: Access,
   powers: Powers,
 ): Manifest['files'] {
   const files: Manifest['files'][number][] = [];
-  for (const { secret, data, files: rules } of deliveries) {
-    for (const rule of rules) {
-      const bytes = render(secret, rule, data);
+  for (const delivery of deliveries) {
+    for (const rule of delivery.files) {
+      const bytes = render(rule, delivery, deliveries);
       try {
         const own = rule.owner === undefined ? access : accessFor(rule.owner, [], powers);
-        writeWhole(join(draft, rule.name), bytes, own, rule.mode ?? mode ?? own.fileMode);
+        const bits = rule.mode ?? mode ?? own.fileMode;
+        checkReader(rule, bits, rule.owner ?? reader, own, powers);
+        writeWhole(join(draft, rule.name), bytes, own, bits);
       } finally {
         bytes.fill(0);
       }
-      files.push({ file: rule.name, secret, format: rule.format, bytes: bytes.length });
+      files.push({ file: rule.name, secret: delivery.secret, format: rule.format, bytes: bytes.length });
     }
   }
   return files;

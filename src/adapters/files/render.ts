@@ -1,53 +1,55 @@
-// Owns the bytes of a file: one secret's fields in the format that its rule names. Invariant: a field
-// that the secret does not have is an error, never an empty value.
+// Owns the bytes of a file: which format writes which rule. Invariant: a value is written exactly or the file is
+// refused; never an empty value for one that is missing.
 
-import { Problem } from '../../domain/problem.ts';
-import type { FileRule } from '../../domain/profile.ts';
-import { slots } from '../../domain/template.ts';
+import type { FileRule, FormatName, RuleOf } from '../../domain/file-rule.ts';
+import type { Delivery } from '../../ports/files.ts';
+import { amqpUrl } from './formats/amqp-url.ts';
+import { awsCredentialProcess, awsCredentials } from './formats/aws.ts';
 import { dotenv } from './formats/dotenv.ts';
+import { gitCredentials } from './formats/git-credentials.ts';
 import { json } from './formats/json.ts';
+import { kubeconfig } from './formats/kubeconfig.ts';
+import { myCnf } from './formats/my-cnf.ts';
+import { netrc } from './formats/netrc.ts';
+import { npmrc } from './formats/npmrc.ts';
+import { pem } from './formats/pem.ts';
+import { pgService } from './formats/pg-service.ts';
+import { pgpass } from './formats/pgpass.ts';
+import { raw } from './formats/raw.ts';
+import { redisUrl } from './formats/redis-url.ts';
+import { sshKey } from './formats/ssh-key.ts';
 import { template } from './formats/template.ts';
+import { Values } from './values.ts';
 
-export type Fields = Readonly<Record<string, unknown>>;
+/** One format: what its readers read, from values that its rule names. */
+type Format<Name extends FormatName> = (values: Values, rule: RuleOf<Name>) => string | Buffer;
 
-/** @throws Problem DELIVERY_FAILED that names the secret, the file and the missing field */
-export function render(secret: string, rule: FileRule, data: Fields): Buffer {
-  const take = (name: string): unknown => {
-    const value = field(data, name);
-    if (value !== undefined) return value;
-    throw new Problem('DELIVERY_FAILED', `secret ${secret} has no field ${name}, which ${rule.name} needs`, {
-      hint: `it has ${Object.keys(data).sort().join(', ')}`,
-    });
-  };
-  switch (rule.format) {
-    case 'json':
-      return json(rule.fields === undefined ? data : pick(rule.fields, take));
-    case 'dotenv':
-      return dotenv(rule.name, rule.fields === undefined ? data : pick(rule.fields, take));
-    case 'raw':
-      return Buffer.from(plain(take(rule.field!)));
-    case 'template':
-      return template(
-        rule.template!,
-        new Map(slots(rule.template!).map((name) => [name, plain(take(name))])),
-      );
-    default:
-      return rule.format satisfies never;
-  }
+const FORMATS: { readonly [Name in FormatName]: Format<Name> } = {
+  json,
+  dotenv,
+  raw,
+  template,
+  pgpass,
+  'pg-service': pgService,
+  'my.cnf': myCnf,
+  'redis-url': redisUrl,
+  'amqp-url': amqpUrl,
+  'aws-credentials': awsCredentials,
+  'aws-credential-process': awsCredentialProcess,
+  kubeconfig,
+  netrc,
+  'git-credentials': gitCredentials,
+  npmrc,
+  pem,
+  'ssh-key': sshKey,
+};
+
+/**
+ * @param all every secret of the generation: a rule may name fields of others than its own
+ * @throws Problem DELIVERY_FAILED that names the secret, the file and the field
+ */
+export function render(rule: FileRule, own: Delivery, all: readonly Delivery[]): Buffer {
+  const format = FORMATS[rule.format] as Format<FormatName>;
+  const content = format(new Values(rule, own, all), rule);
+  return typeof content === 'string' ? Buffer.from(content) : content;
 }
-
-/** A field by its name, else by a dotted path (`data.password`). */
-function field(data: Fields, name: string): unknown {
-  if (Object.hasOwn(data, name)) return data[name];
-  let value: unknown = data;
-  for (const part of name.split('.')) {
-    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Fields)[part];
-  }
-  return value;
-}
-
-const pick = (fields: Readonly<Record<string, string>>, take: (name: string) => unknown): Fields =>
-  Object.fromEntries(Object.entries(fields).map(([output, name]) => [output, take(name)]));
-
-const plain = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

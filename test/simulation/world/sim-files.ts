@@ -124,7 +124,7 @@ export class SimFiles implements Files {
 
 const rendered = ({ deliveries }: Publication): ReadonlyMap<string, string> =>
   new Map(
-    deliveries.flatMap(({ secret, data, files }) =>
-      files.map((rule) => [rule.name, render(secret, rule, data).toString('utf8')] as const),
+    deliveries.flatMap((delivery) =>
+      delivery.files.map((rule) => [rule.name, render(rule, delivery, deliveries).toString('utf8')] as const),
     ),
   );

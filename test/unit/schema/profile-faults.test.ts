@@ -261,9 +261,9 @@ test.each<[string, unknown, string | RegExp]>([
   ['a body that is read', secret({ body: { a: 1 } }), 'secrets.db.body needs method: write'],
   ['method: delete', secret({ method: 'delete' }), 'secrets.db.method must be read or write'],
   [
-    'a format of later',
-    file({ format: 'pgpass' }),
-    /^secrets\.db\.files\.f\.format must be json, dotenv, raw or template/,
+    'a format that there is not',
+    file({ format: 'toml' }),
+    /^secrets\.db\.files\.f\.format must be one of json, dotenv, raw, template, pgpass, /,
   ],
   [
     'raw without a field',
@@ -273,7 +273,7 @@ test.each<[string, unknown, string | RegExp]>([
   [
     'a field without raw',
     file({ format: 'json', field: 'x' }),
-    'secrets.db.files.f.field belongs to format raw, which needs it',
+    'secrets.db.files.f.field is not an option of format json: it takes fields, mode, owner, unsafe',
   ],
   [
     'a template without text',
@@ -288,7 +288,7 @@ test.each<[string, unknown, string | RegExp]>([
   [
     'fields of a template',
     file({ format: 'template', template: 'x', fields: { A: 'b' } }),
-    'secrets.db.files.f.fields belongs to formats json and dotenv',
+    'secrets.db.files.f.fields is not an option of format template: it takes template, mode, owner, unsafe',
   ],
   [
     'a world-readable file',
@@ -308,7 +308,7 @@ test.each<[string, unknown, string | RegExp]>([
   [
     'an unknown key of a file',
     file({ format: 'json', group: 'x' }),
-    'secrets.db.files.f.group is not a known key',
+    'secrets.db.files.f.group is not an option of format json: it takes fields, mode, owner, unsafe',
   ],
   [
     'one file of two secrets',

@@ -1,27 +1,43 @@
-// Format dotenv: NAME=value lines that both a POSIX shell (`set -a; . file`) and dotenv readers take.
+// Format dotenv: NAME=value lines that a POSIX shell (`set -a; . file`), dotenv libraries and Node's --env-file read
+// alike. Between them some values have no common spelling: these are refused, unless the file is for shells alone.
 
-import { Problem } from '../../../domain/problem.ts';
+import type { RuleOf } from '../../../domain/file-rule.ts';
+import type { Found, Values } from '../values.ts';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const BARE = /^[A-Za-z0-9_.,:@%+=/-]*$/;
+const BARE = /^[A-Za-z0-9_.,:@%+=/-]+$/;
 
-/** @throws Problem DELIVERY_FAILED for a name or value that no reader of this format could take */
-export function dotenv(file: string, fields: Readonly<Record<string, unknown>>): Buffer {
-  const lines = Object.entries(fields).map(([name, value]) => {
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    if (!NAME.test(name) || text.includes('\0')) {
-      throw new Problem('DELIVERY_FAILED', `field ${name} cannot be written as a variable in ${file}`, {
-        hint: 'map it to a variable name under fields:, or use format json',
-      });
-    }
-    return `${name}=${quote(text)}\n`;
-  });
-  return Buffer.from(lines.join(''));
+export function dotenv(values: Values, { fields, quoting = 'portable' }: RuleOf<'dotenv'>): string {
+  const { secret, data } = values.own;
+  const found: readonly (readonly [string, Found])[] =
+    fields === undefined
+      ? Object.entries(data).map(([field, value]) => [field, { secret, field, value }])
+      : Object.entries(fields).map(([name, field]) => [name, values.named(field)]);
+  return found
+    .map(([name, value]) => {
+      if (!NAME.test(name)) {
+        values.refuse(value, `would be the variable ${name}`, 'map it to a variable name under fields:');
+      }
+      const text = values.plain(value);
+      if (text.includes('\0')) values.refuse(value, 'holds a NUL byte');
+      return `${name}=${quoting === 'shell' ? forShells(text) : forAll(values, value, text)}\n`;
+    })
+    .join('');
 }
 
-/** Bare, else in single quotes; in double quotes with escapes where it holds a single quote (POSIX 2.2). */
-function quote(text: string): string {
+/** Bare, else in single quotes, else in double quotes with escapes where it holds a single quote (POSIX 2.2). */
+function forShells(text: string): string {
   if (BARE.test(text)) return text;
-  if (!text.includes("'")) return `'${text}'`;
-  return `"${text.replace(/[\\"$`]/g, '\\$&')}"`;
+  return text.includes("'") ? `"${text.replace(/[\\"$`]/g, '\\$&')}"` : `'${text}'`;
+}
+
+/** The same without what the other readers take for something else: escapes, and the way that they end lines. */
+function forAll(values: Values, found: Found, text: string): string {
+  const shells = 'set quoting: shell where only shells read the file, else use format json';
+  if (text.includes('\r')) values.refuse(found, 'holds a carriage return', shells);
+  if (text.includes("'") && /[\\"$`]/.test(text)) {
+    values.refuse(found, 'holds a single quote beside one of \\ " $ `', shells);
+  }
+  if (text.endsWith('\\')) values.refuse(found, 'ends in a backslash', shells);
+  return forShells(text);
 }

@@ -1,0 +1,27 @@
+// Format netrc: one machine's login (inetutils, "The .netrc file"; curl, "Everything curl: .netrc"). Readers agree on
+// tokens between blanks. Only some know quotes: they are for who asks for them.
+
+import type { RuleOf } from '../../../domain/file-rule.ts';
+import { CONTROL, type Limit, type Values } from '../values.ts';
+
+const NO_MACHINE: Limit = [/[^A-Za-z0-9.-]/, 'a character that no host name has'];
+/** curl reads lines of up to 4095 bytes. */
+const LONG: Limit = [/^[\s\S]{900}/, 'more than 900 characters'];
+const NOT_BARE = /[\s"\\]|^#/;
+
+export function netrc(values: Values, rule: RuleOf<'netrc'>): string {
+  const machine = rule.machine ?? values.text('machine', NO_MACHINE);
+  const [login, password] = ['username', 'password'].map((part) => token(values, part, rule.quoted === true));
+  return `machine ${machine} login ${login} password ${password}\n`;
+}
+
+function token(values: Values, part: string, quoted: boolean): string {
+  const text = values.text(part, CONTROL, LONG);
+  if (!NOT_BARE.test(text)) return text;
+  if (quoted) return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+  return values.refuse(
+    values.part(part),
+    'holds a blank, a double quote, a backslash or begins with "#"',
+    'set quoted: true where its readers know quotes (curl from 7.84, git, Python from 3.11), else change the value',
+  );
+}
