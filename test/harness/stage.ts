@@ -2,24 +2,23 @@
 // that is another user than the agent. Invariant: whether something is refused is said by Vault or by the target, to the
 // task's very token or credential, never by what the agent says.
 
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect } from 'vitest';
 import type { VaultBody, VaultReply } from '../../src/dev/vault-server.ts';
+import { jwk, pem, signingKey } from './issuer.ts';
 import { otherUser } from './other-user.ts';
 import { type Json, type OpenReply, openCall, type Reply } from './socket-api.ts';
 import { type StoryFiles, storyFiles, WILDCARD } from './story-files.ts';
 import { expectProblem, receiptOf } from './tasks.ts';
 import { until } from './until.ts';
+import { type Login, VaultAudit } from './vault-audit.ts';
 import { type Running, runAs } from './workload.ts';
 import { createWorld, type World, type WorldOptions } from './world.ts';
 
 /** Whom the profiles of all stories name. */
 export const WORKLOAD = 1000;
-
-export type Login = { readonly username: string; readonly password: string };
 
 export interface StageOptions {
   /** The story's directory under vault-policies/stories/. */
@@ -27,15 +26,6 @@ export interface StageOptions {
   /** What others have in Vault and in the target before the story begins; after its files are applied. */
   readonly prepare?: (stage: Stage) => Promise<void>;
   readonly world?: WorldOptions;
-  /** What of a profile cannot be as it is in the file: an address, a file of keys, the hour of a test. */
-  readonly render?: (text: string, world: World) => string;
-}
-
-interface Audited {
-  readonly type: string;
-  readonly request: { readonly path: string; readonly data?: Json };
-  readonly auth?: { readonly metadata?: Record<string, string> };
-  readonly response?: { readonly auth?: { readonly client_token?: string } };
 }
 
 export const openStage = async (options: StageOptions): Promise<Stage> => {
@@ -43,7 +33,7 @@ export const openStage = async (options: StageOptions): Promise<Stage> => {
   const world = await createWorld({ audit: true, ...options.world, config, start: false });
   const stage = new Stage(world, storyFiles(options.name));
   try {
-    await stage.apply(options.render ?? ((text) => text));
+    await stage.apply();
     await options.prepare?.(stage);
     await world.agent.start();
     await stage.listen();
@@ -64,14 +54,18 @@ export class Stage {
   readonly closers: (() => void)[] = [];
   #through: string[] = [];
   #facts: OpenReply | undefined;
+  readonly #audit: VaultAudit;
+  /** The CI, the orchestrator: whoever vouches for a start. */
+  readonly issuer = signingKey('ES256');
 
   constructor(world: World, files: StoryFiles) {
     this.world = world;
     this.files = files;
+    this.#audit = new VaultAudit(world.paths.audit);
   }
 
   /** What the administrators do: of Vault, of the database, of the agent. */
-  async apply(render: (text: string, world: World) => string): Promise<void> {
+  async apply(): Promise<void> {
     const { vault, postgres } = this.world;
     await this.admin('POST', 'database/config/app', {
       plugin_name: 'postgresql-database-plugin',
@@ -81,9 +75,11 @@ export class Stage {
       password: postgres.password,
       password_authentication: 'scram-sha-256',
     });
+    const own = this.files.kinds[0]!.mode === 'jwt' ? 'jwt/' : 'token/';
+    await this.#trustIssuer();
     if (this.files.sql !== '') await postgres.query(this.files.sql);
     for (const [path, text] of this.files.writes) {
-      await this.admin('POST', path, JSON.parse(await this.#withAccessor(text, 'token/')));
+      await this.admin('POST', path, JSON.parse(await this.#withAccessor(text, own)));
     }
     const role = (await this.admin('GET', 'auth/token/roles/tasklease')).data as Record<string, unknown>;
     const more = Object.entries(this.files.tokenRole).map(([list, values]) => [
@@ -92,9 +88,19 @@ export class Stage {
     ]);
     await vault.request('POST', 'auth/token/roles/tasklease', Object.fromEntries(more));
     for (const { profile, profileText } of this.files.kinds) {
-      await writeFile(join(this.world.paths.profiles, `${profile}.yaml`), render(profileText, this.world));
+      await writeFile(
+        join(this.world.paths.profiles, `${profile}.yaml`),
+        profileText.replaceAll('/etc/tasklease/', `${this.world.paths.scratch}/`),
+      );
     }
     await this.begin('');
+  }
+
+  async #trustIssuer(): Promise<void> {
+    const keys = JSON.stringify({ keys: [jwk(this.issuer)] });
+    await writeFile(join(this.world.paths.scratch, 'ci-keys.json'), keys);
+    await this.admin('POST', 'sys/auth/jwt', { type: 'jwt' });
+    await this.admin('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [pem(this.issuer)] });
   }
 
   /** A new telling, where `wildcard` names the policy that its administrator wrote carelessly. */
@@ -175,23 +181,9 @@ export class Stage {
 
   json = async (task: string, file: string): Promise<Json> => JSON.parse(await this.world.file(task, file));
 
-  #audited(): Audited[] {
-    const lines = readFileSync(this.world.paths.audit, 'utf8').split('\n');
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
-  }
-
-  /** The token that Vault made for a task, as Vault's audit device wrote it down. */
-  tokenOf(task: string): string {
-    const made = this.#audited().find(
-      ({ type, request, response }) =>
-        type === 'response' &&
-        request.path === 'auth/token/create/tasklease' &&
-        request.data?.meta?.task === task &&
-        response?.auth?.client_token !== undefined,
-    );
-    expect(made, `a token of ${task}`).toBeDefined();
-    return made!.response!.auth!.client_token!;
-  }
+  /** See vault-audit.ts. */
+  tokenOf = (task: string, assertion?: string): string => this.#audit.tokenOf(task, assertion);
+  issuedTo = (task: string): Login[] => this.#audit.issuedTo(task);
 
   vaultAs = (token: string, method: string, path: string, body?: unknown): Promise<VaultReply> =>
     this.world.vault.request(method, path, body, token);
@@ -254,12 +246,11 @@ export class Stage {
       true,
     );
     expect(log.some((line) => line.includes('grant.closed'))).toBe(true);
-    const reads = this.#audited().filter(
-      ({ type: kind, auth, request }) =>
-        kind === 'request' && auth?.metadata?.task === task && !request.path.startsWith('auth/'),
-    );
+    // What a task logs in for itself has its claims there instead.
+    const reads = this.#audit.linesOf(task, 'request');
     expect(reads.length).toBeGreaterThan(0);
-    for (const { auth } of reads) expect(auth!.metadata!.event).toBe(`${type}:${id}`);
+    if (this.files.kinds[0]!.mode === 'jwt') return;
+    for (const { auth } of reads) expect(auth?.metadata).toMatchObject({ task, event: `${type}:${id}` });
   }
 
   async close(): Promise<void> {
