@@ -16,6 +16,7 @@ import { openTmpfsFiles } from '../adapters/files/tmpfs-files.ts';
 import { apartFromWorkloads } from '../adapters/files/volumes.ts';
 import { openJournal } from '../adapters/journal/sqlite-journal.ts';
 import { openLiveness } from '../adapters/peer/liveness.ts';
+import { openProbes } from '../adapters/probe/probes.ts';
 import type { Settings } from '../adapters/settings/agent-settings.ts';
 import { followProfiles } from '../adapters/settings/profile-files.ts';
 import { SettingsFault } from '../adapters/settings/yaml-file.ts';
@@ -75,6 +76,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
       files,
       journal,
       liveness,
+      probes: openProbes(),
       sessionStore: sessionFile(join(config.runtime_dir, 'session-token')),
       telemetry,
     },

@@ -13,7 +13,17 @@ import type { GrantId } from './ids.ts';
 import type { Instant, Moment } from './instant.ts';
 import { needsCut, retryDelay } from './lease.ts';
 import { Problem } from './problem.ts';
-import { CUT_DELAY_MS, gaveUp, isRaising, raise, supersede, took } from './raise.ts';
+import {
+  CUT_DELAY_MS,
+  deliver,
+  gaveUp,
+  isRaising,
+  probe,
+  publishDeferred,
+  raise,
+  supersede,
+  took,
+} from './raise.ts';
 import * as retire from './retire.ts';
 import { continueStop } from './retire.ts';
 import { type Decision, Step } from './step.ts';
@@ -85,12 +95,14 @@ function react(step: Step, event: GrantEvent): void {
       step.record({ type: 'leases.issued', n, leases, lost });
       if (problem !== null) return raisingFailed(step, n, problem);
       if (grant.pending.orphaned) return raisingFailed(step, n, sessionOver());
-      const wanted = isRaising(grant, n);
-      step.pending({ raising: wanted ? 'files' : null });
-      if (!wanted) return;
-      // A withdrawal that is under way must not take the new files too.
-      return grant.pending.erasing ? undefined : step.ask({ type: 'publish', n });
+      if (!isRaising(grant, n)) return step.pending({ raising: null });
+      return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);
     }
+    case 'probed':
+      if (!isRaising(grant, event.n)) return step.pending({ raising: null });
+      return grant.pending.orphaned ? raisingFailed(step, event.n, sessionOver()) : deliver(step, event.n);
+    case 'probeFailed':
+      return raisingFailed(step, event.n, event.problem);
     case 'published':
       if (isRaising(grant, event.n)) return took(step, event.n, event.files);
       return step.pending({ raising: null });
@@ -210,14 +222,6 @@ function sessionEnded(step: Step, session: string, dead: boolean): void {
   if (raising === null || grant.generations.at(-1)?.session !== session) return;
   if (dead) step.pending({ orphaned: true });
   want();
-}
-
-/** Files that waited for a withdrawal to end: written now, or never when the task stops. */
-function publishDeferred(step: Step): void {
-  const { pending, opened } = step.grant;
-  if (pending.raising !== 'files') return;
-  if (!works(step.grant)) return step.pending({ raising: null });
-  step.ask({ type: 'publish', n: opened });
 }
 
 /** What the agent before this one was doing is not known; what it had in use is. */

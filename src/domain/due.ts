@@ -5,6 +5,7 @@ import type { Grant } from './grant.ts';
 import { current, living, mortals } from './grant.ts';
 import type { Instant } from './instant.ts';
 import { deadAt, type Lease, lastsUntil, renewAt, replaceAt } from './lease.ts';
+import type { Plan } from './task-spec.ts';
 
 /** A credential that is known to be dead is taken away unless another has replaced it by then. */
 const WITHDRAW_AFTER_MS = 700;
@@ -65,9 +66,7 @@ export function rotateAt(grant: Grant): Instant | null {
   const { pending, plan, deadline } = grant;
   if (pending.raising !== null) return null;
   const now = pending.wanted !== null || pending.staleAt !== null;
-  const wantedAt = now
-    ? 0
-    : earliest(leases(grant).map((lease) => replaceAt(lease, deadline, plan.overlapMs)));
+  const wantedAt = now ? 0 : earliest(leases(grant).map((lease) => replaceAt(lease, deadline, leadMs(plan))));
   if (wantedAt === null) return null;
   const at = Math.max(wantedAt, pending.rotateAt ?? 0);
   const others = living(grant).filter(({ n }) => n !== current(grant)?.n);
@@ -95,6 +94,9 @@ const leases = (grant: Grant): readonly Lease[] => {
   const inUse = current(grant);
   return inUse === null ? [] : mortals(inUse);
 };
+
+/** What a rotation needs before the end: the overlap, and the time that a credential may take until it works. */
+export const leadMs = ({ overlapMs, ready }: Plan): number => overlapMs + (ready?.timeoutMs ?? 0);
 
 const earliest = (instants: readonly (Instant | null)[]): Instant | null =>
   instants.reduce(

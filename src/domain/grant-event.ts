@@ -53,6 +53,9 @@ export type GrantEvent =
       /** The first failure; leases that came all the same are in `leases`. */
       readonly problem: Problem | null;
     }
+  /** The server that the credential is for took it. */
+  | { readonly type: 'probed'; readonly n: number }
+  | { readonly type: 'probeFailed'; readonly n: number; readonly problem: Problem }
   | { readonly type: 'published'; readonly n: number; readonly files: readonly string[] }
   | { readonly type: 'publishFailed'; readonly n: number; readonly problem: Problem }
   | { readonly type: 'renewed'; readonly n: number; readonly results: readonly LeaseRenewal[] }
@@ -110,6 +113,8 @@ export type GrantEvent =
 export type Effect =
   | { readonly type: 'openToken'; readonly n: number }
   | { readonly type: 'readSecrets'; readonly n: number }
+  /** Try the credential where it is for, until it works or the time is over. */
+  | { readonly type: 'probe'; readonly n: number }
   | { readonly type: 'publish'; readonly n: number }
   | {
       readonly type: 'renewLeases';

@@ -59,7 +59,7 @@ export interface Retirement {
 
 export interface Pending {
   /** What the newest generation waits for. Requests that issue something are never abandoned, always awaited. */
-  readonly raising: 'token' | 'secrets' | 'files' | null;
+  readonly raising: 'token' | 'secrets' | 'probe' | 'files' | null;
   /** Why it is raised; null for the first. */
   readonly raisingFor: string | null;
   /** The session above its token ended meanwhile: what it was issued is dead. */

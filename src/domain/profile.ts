@@ -6,6 +6,7 @@ import type { AssertionRule } from './assertion.ts';
 import type { Where } from './evidence.ts';
 import type { FileRule, Owner } from './file-rule.ts';
 import type { ProfileName } from './ids.ts';
+import type { ProbeRule } from './probe.ts';
 import type { LoginRule } from './task-login.ts';
 import type { Window } from './window.ts';
 
@@ -58,6 +59,8 @@ export interface Profile {
   readonly approval?: ApprovalRule;
   /** Profiles that a task of this one may start as its children. */
   readonly children: readonly ProfileName[];
+  /** What a start waits for beside its files; absent where they are enough. */
+  readonly ready?: ProbeRule;
   /** Sent to the bound process after a rotation, such as `SIGHUP`. */
   readonly onChange?: string;
   /** How long the old generation is left alive after a rotation. */

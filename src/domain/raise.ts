@@ -3,7 +3,7 @@
 // is retired, never left.
 
 import type { Generation, Grant } from './grant.ts';
-import { current, mortals } from './grant.ts';
+import { current, mortals, works } from './grant.ts';
 import type { Instant } from './instant.ts';
 import { needsCut, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
@@ -28,6 +28,27 @@ export function raise(step: Step, why: string | null): void {
     rotateAt: null,
   });
   step.ask({ type: 'openToken', n });
+}
+
+/** Nobody hears of a credential that does not work, and what works is not replaced by it. */
+export function probe(step: Step, n: number): void {
+  // From here on it is not Vault that the caller waits for; the probe has a limit of its own.
+  step.pending({ raising: 'probe', answerBy: null });
+  step.ask({ type: 'probe', n });
+}
+
+export function deliver(step: Step, n: number): void {
+  step.pending({ raising: 'files' });
+  // A withdrawal that is under way must not take the new files too.
+  if (!step.grant.pending.erasing) step.ask({ type: 'publish', n });
+}
+
+/** Files that waited for a withdrawal to end: written now, or never when the task stops. */
+export function publishDeferred(step: Step): void {
+  const { pending, opened } = step.grant;
+  if (pending.raising !== 'files') return;
+  if (!works(step.grant)) return step.pending({ raising: null });
+  step.ask({ type: 'publish', n: opened });
 }
 
 /** The files of generation `n` are there: it is the one in use from now on, and the one before is to go. */

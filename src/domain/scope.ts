@@ -22,6 +22,8 @@ export type Scope = {
     readonly body?: Readonly<Record<string, unknown>>;
     readonly files: readonly string[];
   }[];
+  /** Where the credential is tried before the task hears of it. */
+  readonly ready?: { readonly probe: string; readonly address: string };
   /** Who may read the files. */
   readonly reader: { readonly uid: number; readonly gid: number };
   /** Null where a deadline was named instead. */
@@ -74,6 +76,7 @@ export function scopeOf(asked: Asked, profile: Profile, plan: Plan, terms: Terms
       ...(body === undefined ? {} : { body }),
       files: files.map(({ name }) => name),
     })),
+    ...(plan.ready === undefined ? {} : { ready: { probe: plan.ready.kind, address: plan.ready.address } }),
     reader: plan.reader,
     duration_seconds: terms.duration_seconds,
     deadline: terms.deadline,

@@ -11,6 +11,7 @@ import type { ProfileName, TaskId } from './ids.ts';
 import type { Instant, Moment } from './instant.ts';
 import { instantOf } from './instant.ts';
 import { checkParams } from './params.ts';
+import { type Probe, probeOf } from './probe.ts';
 import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
 import type { Secret } from './secret.ts';
@@ -79,6 +80,8 @@ export interface Plan {
   readonly asks: readonly Ask[];
   readonly reader: Owner;
   readonly mode?: number;
+  /** Which server has to take the credential before anybody hears that it is there. */
+  readonly ready?: Probe;
   /** How long the generation before is left alive after a rotation, and what the bound process is told by. */
   readonly overlapMs: number;
   readonly onChange?: string;
@@ -181,6 +184,7 @@ export function fit(
     asks: profile.secrets.map((rule): Ask => askOf(rule, values)),
     reader: profile.owner ?? { uid: caller.uid, gid: caller.gid },
     ...(profile.mode === undefined ? {} : { mode: profile.mode }),
+    ...(profile.ready === undefined ? {} : { ready: probeOf(profile.ready, (name) => values.get(name)) }),
     overlapMs: profile.overlapMs,
     ...(profile.onChange === undefined ? {} : { onChange: profile.onChange }),
     extend: profile.ttl.extend,

@@ -1,7 +1,7 @@
 // Owns the life of a working task: renewals, rotations, what is due when. Invariant: only what Vault granted is
 // believed; nothing is renewed past the deadline; a credential that is known to be dead is not left in its file.
 
-import { giveUpAt, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
+import { giveUpAt, leadMs, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
 import type { Outcome } from './fact.ts';
 import type { Grant } from './grant.ts';
 import { current, generationOf, living, mortals, works } from './grant.ts';
@@ -89,7 +89,7 @@ const ending = (grant: Grant, now: Instant): string => {
   const lease =
     inUse === null
       ? undefined
-      : mortals(inUse).find((one) => (replaceAt(one, deadline, plan.overlapMs) ?? Infinity) <= now);
+      : mortals(inUse).find((one) => (replaceAt(one, deadline, leadMs(plan)) ?? Infinity) <= now);
   return `the lease of ${lease?.secret ?? 'a secret'} comes to its end`;
 };
 

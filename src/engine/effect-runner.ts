@@ -18,6 +18,7 @@ import type { Bindings } from './bindings.ts';
 import { callerGone, isGone } from './caller-gone.ts';
 import { understand } from './failures.ts';
 import type { Ports } from './ports.ts';
+import { probeUntilReady } from './readiness.ts';
 import { Revoker } from './revoker.ts';
 import { sessionLost } from './session-problems.ts';
 import { TokenOpener } from './token-opener.ts';
@@ -31,6 +32,8 @@ export interface Luggage {
   /** Why the token must not be used. */
   fault: Problem | null;
   deliveries: readonly Delivery[];
+  /** Ends the probe that is under way. */
+  probing: AbortController | null;
   /** Who asked, while the start is not answered. */
   caller: PinnedCaller | null;
 }
@@ -61,6 +64,8 @@ export class EffectRunner {
         return this.#opener.open(effect.n, now, luggage);
       case 'readSecrets':
         return this.#readSecrets(effect.n, grant, luggage);
+      case 'probe':
+        return probeUntilReady(this.#ports, effect.n, now, luggage);
       case 'publish':
         return this.#publish(effect.n, grant, luggage);
       case 'renewLeases':
@@ -70,6 +75,7 @@ export class EffectRunner {
         return { type: 'signalled', n: effect.n, signal: effect.signal, delivered };
       }
       case 'erase':
+        luggage.probing?.abort();
         luggage.deliveries = [];
         return this.#remove(grant, 'erased', () => this.#ports.files.erase(grant.task));
       case 'withdraw':

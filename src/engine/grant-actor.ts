@@ -19,7 +19,7 @@ export interface ActorDeps {
   readonly onStep: (actor: GrantActor, entries: readonly Entry[]) => void;
 }
 
-const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'publish']);
+const ISSUING: ReadonlySet<Effect['type']> = new Set(['openToken', 'readSecrets', 'probe', 'publish']);
 /** What a caller is refused has not happened, and must not happen later either. */
 const REFUSED_UNRECORDED: ReadonlySet<GrantEvent['type']> = new Set([
   'extendRequested',

@@ -11,7 +11,8 @@ import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { defined } from './defined.ts';
 import { fileSlotFaults, owner } from './file-rule.ts';
-import { duration, fileMode, identifier, later, unixId } from './scalars.ts';
+import { probeRule, ready } from './ready.ts';
+import { duration, fileMode, identifier, unixId } from './scalars.ts';
 import { secretRule, toSecretRule } from './secret-rule.ts';
 import { profileNameSchema } from './signal.ts';
 import { slotFaults } from './slots.ts';
@@ -86,7 +87,7 @@ const profileShape = z.strictObject({
   secrets: z
     .record(identifier, secretRule)
     .refine((all) => Object.keys(all).length > 0, 'needs at least one secret'),
-  ready: later('readiness probes'),
+  ready: ready.optional(),
   on_change: z.strictObject({ signal: changeSignal }).optional(),
   overlap: duration(0, 3_600_000).default(30_000),
 });
@@ -111,6 +112,12 @@ export const profileFile = profileShape.superRefine((profile, context) => {
     for (const fault of slotFaults(template, profile.params)) complain(path, fault);
   };
   checkSlots(['vault', 'entity_alias'], profile.vault.entity_alias ?? '');
+  if (profile.ready !== undefined) {
+    const { secret, address } = profile.ready;
+    checkSlots(['ready', 'address'], address);
+    if (secret !== undefined && !Object.hasOwn(profile.secrets, secret))
+      complain(['ready', 'secret'], `names secret ${secret}, which is not under secrets`);
+  }
   const seen = new Set<string>();
   for (const [secret, rule] of Object.entries(profile.secrets)) {
     checkSlots(['secrets', secret, 'path'], rule.path);
@@ -164,6 +171,7 @@ export function toProfile(file: ProfileFile): Profile {
       entityAlias: file.vault.entity_alias,
       owner: file.owner,
       mode: file.mode,
+      ready: file.ready && probeRule(file.ready),
       onChange: file.on_change?.signal,
     }),
     secrets: Object.entries(file.secrets).map(([key, rule]) => toSecretRule(key, rule)),

@@ -63,9 +63,6 @@ export const vaultName = z
   .refine((path) => !path.includes('..'), 'must not contain ".."')
   .refine((path) => !path.split('/').includes('.'), 'must not contain a "." segment');
 
-/** A key that is known but must not be given yet: refused by name, with what it is for. */
-export const later = (what: string) => z.never({ error: `is not in this version: ${what}` }).optional();
-
 /** What params and secrets are called. */
 export const identifier = z
   .string()

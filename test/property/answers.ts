@@ -10,6 +10,7 @@ import { Problem } from '../../src/domain/problem.ts';
 import { DENIED, UNREACHABLE } from '../unit/domain/samples.ts';
 import { type Draw, pick } from './draw.ts';
 
+const UNREADY = new Problem('NOT_READY', 'postgres db.internal/app refuses the credential for 10s');
 const BUSY = new Problem('VAULT_UNREACHABLE', 'Vault is overloaded', { retryAfterMs: 3000 });
 
 export class Answers {
@@ -47,6 +48,10 @@ export class Answers {
           problem: fails ? problem : null,
         };
       }
+      case 'probe':
+        return fails
+          ? { type: 'probeFailed', n: effect.n, problem: UNREADY }
+          : { type: 'probed', n: effect.n };
       case 'publish':
         return fails
           ? { type: 'publishFailed', n: effect.n, problem }

@@ -79,6 +79,11 @@ export function answersTo(
         ),
       ];
     }
+    case 'probe':
+      return [
+        good({ type: 'probed', n: effect.n }),
+        ...bad([{ type: 'probeFailed', n: effect.n, problem: DENIED }]),
+      ];
     case 'publish':
       return [
         good({ type: 'published', n: effect.n, files: ['db.json'] }, { shown: effect.n }),

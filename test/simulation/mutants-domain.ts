@@ -4,6 +4,20 @@ import type { Mutant } from './mutants.ts';
 
 export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
+    name: 'publish-before-it-is-ready',
+    file: 'src/domain/decide.ts',
+    find: 'return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);',
+    replace: 'return deliver(step, n);',
+    seed: 1,
+  },
+  {
+    name: 'a-failed-probe-is-good-enough',
+    file: 'src/engine/readiness.ts',
+    find: 'if (fault === null) return',
+    replace: 'if (pauseMs > 0) return',
+    seed: 2,
+  },
+  {
     name: 'forget-the-late-token',
     file: 'src/domain/decide.ts',
     find: "step.record({ type: 'token.opened', n, accessor, session, ends_at: step.time(endsAt), ...kept });",

@@ -39,8 +39,8 @@ export const mariadbClient = (
     { env: { MYSQL_PWD: password }, input: sql },
   );
 
-/** Starts MariaDB with a database `app`. */
-export const startMariadb = async (): Promise<Mariadb> => {
+/** Starts MariaDB with a database `app`. @param options further ones of mariadbd */
+export const startMariadb = async (options: readonly string[] = []): Promise<Mariadb> => {
   const user = 'vaultadmin';
   const password = randomBytes(18).toString('base64url');
   const install = program('mariadb-install-db', PACKAGE);
@@ -83,6 +83,7 @@ grant all privileges on *.* to '${user}'@'127.0.0.1' with grant option;\n`,
         '--innodb-buffer-pool-size=16M',
         '--innodb-flush-log-at-trx-commit=0',
         '--key-buffer-size=1M',
+        ...options,
         runAs,
       ],
       ready: async () => (await mariadbClient(port!, user, password, 'select 1')).code === 0,

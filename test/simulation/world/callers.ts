@@ -6,6 +6,7 @@ import { Problem } from '../../../src/domain/problem.ts';
 import type { Bind, StartSignal } from '../../../src/domain/task-spec.ts';
 import { ANSWER_WITHIN_MS, type Life } from './life.ts';
 import { KINDS, UID } from './scenery.ts';
+import { PROBE_TIMEOUT_MS } from './sim-probes.ts';
 import { ADMIN, CALLER, type SimTask } from './tasks.ts';
 import type { World } from './world.ts';
 
@@ -74,7 +75,10 @@ export class Callers {
     const done = world.judge.expect(
       life,
       `the start of ${task.id} is answered`,
-      ANSWER_WITHIN_MS + CLEAN_UP_MS + SLACK_MS,
+      ANSWER_WITHIN_MS +
+        CLEAN_UP_MS +
+        SLACK_MS +
+        (world.probes.waits(task.signal.profile) ? PROBE_TIMEOUT_MS : 0),
     );
     life.agent.start(task.id, task.signal, digest, task.caller).then(
       ({ view }) => {

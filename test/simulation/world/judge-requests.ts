@@ -71,6 +71,9 @@ export class RequestJudge {
     for (const [id] of leases) {
       if (!generation.leases.has(id)) world.blame(`${id} is published before it is on record`);
     }
+    const tried = deliveries.find(({ secret }) => secret === 'db')?.data.username;
+    if (world.probes.waits(grant.profile) && !world.probes.took(tried))
+      world.blame(`${task} generation ${n} is published although its credential never worked`);
     const names = deliveries.map(({ secret }) => secret).sort();
     const whole = world
       .versions(grant.profile, generation.openedAt - 100)

@@ -202,6 +202,7 @@ export class Life {
         delay: slow,
       }),
       assertions: process.guard(new SimAssertions(), { immediate: [] }),
+      probes: process.guard(world.probes, { immediate: ['asked', 'took', 'waits'] }),
       liveness: process.guard(this.#liveness(), { immediate: ['watch'] }),
       sessionStore: process.guard(world.sessionStore, {
         immediate: ['load', 'save'],

@@ -15,6 +15,7 @@ import { SimClock, settle } from './sim-clock.ts';
 import { SimFiles } from './sim-files.ts';
 import { SimDisk } from './sim-journal.ts';
 import { SimLiveness } from './sim-liveness.ts';
+import { SimProbes } from './sim-probes.ts';
 import { SimSessionStore } from './sim-session-store.ts';
 import { SimVault } from './sim-vault.ts';
 import { type SimSecret, SimVaultModel } from './sim-vault-model.ts';
@@ -68,6 +69,7 @@ export class World {
   oddRefusalAt = Number.NEGATIVE_INFINITY;
   readonly hazards: Hazards;
   readonly issuer: Issuer;
+  readonly probes: SimProbes;
   readonly #windows = new Set<() => void>();
 
   constructor({ seed, verbose, weather, secrets, strike }: WorldOptions) {
@@ -77,6 +79,7 @@ export class World {
     this.trace = new Trace(verbose);
     this.model = new SimVaultModel(this.clock, secrets ?? drawSecrets(this.draw.stream('secrets')));
     this.issuer = new Issuer(this.draw.stream('assertions'));
+    this.probes = new SimProbes(this);
     this.judge = new Judge(this);
     this.hazards = new Hazards(this, strike ?? null);
     for (const kind of KINDS) this.putProfile(drawProfile(this.draw, kind, true));
@@ -134,7 +137,7 @@ export class World {
 
   putProfile(profile: Profile): void {
     const versions = this.profiles.get(profile.name) ?? [];
-    versions.push({ since: this.at, profile: this.issuer.asked(profile) });
+    versions.push({ since: this.at, profile: this.probes.asked(this.issuer.asked(profile)) });
     this.profiles.set(profile.name, versions);
   }
 

@@ -129,6 +129,7 @@ const askedAt = (leases: readonly IssuedLease[]): Instant => {
   const ending = leases.find(({ ends_at }) => ends_at !== null);
   return ending === undefined ? instant(0) : instantOf(ending.ends_at!, at(0)) - ending.ttl_ms!;
 };
+export const probedOf = (n: number): GrantEvent => ({ type: 'probed', n });
 export const publishedOf = (n: number): GrantEvent => ({ type: 'published', n, files: ['db.json'] });
 
 export const tokenOpened: GrantEvent = tokenOpenedOf(1);

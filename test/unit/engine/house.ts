@@ -9,6 +9,7 @@ import type { Caller, StartSignal } from '../../../src/domain/task-spec.ts';
 import { Agent } from '../../../src/engine/agent.ts';
 import type { Ports } from '../../../src/engine/ports.ts';
 import type { TaskView } from '../../../src/engine/view.ts';
+import type { Probes } from '../../../src/ports/probes.ts';
 import type { Level } from '../../../src/ports/telemetry.ts';
 import { SimAssertions } from '../../simulation/world/sim-assertions.ts';
 import { SimClock } from '../../simulation/world/sim-clock.ts';
@@ -64,6 +65,8 @@ export class House {
   readonly sessionStore = new SimSessionStore();
   readonly logs: { level: Level; message: string; fields: unknown }[] = [];
   boot = 'boot-1';
+  /** One attempt to use a credential. */
+  attempt: Probes['attempt'] = async () => {};
   /** How long the disk takes for one append. Milliseconds. */
   diskMs = 0;
   #kill = () => {};
@@ -85,6 +88,7 @@ export class House {
       vault: only(this.vault),
       files: only(this.files),
       journal: only(this.#journal()),
+      probes: { attempt: (...tried) => (alive ? this.attempt(...tried) : new Promise(() => {})) },
       liveness: {
         watch: (subject, by, gone, identity) =>
           this.liveness.watch(subject, by, () => (alive ? gone() : undefined), identity),

@@ -128,7 +128,6 @@ test.each<[string, unknown, string | RegExp]>([
     withKeys({ approval: { required: true, public_keys: ['k.pem'] } }),
     'approval.public_keys.0 must be an absolute path',
   ],
-  ['ready', withKeys({ ready: { probe: 'postgres' } }), 'ready is not in this version: readiness probes'],
   ...(
     [
       ['two/segments', /^vault\.entity_alias must be one path segment/],
