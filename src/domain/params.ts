@@ -80,7 +80,7 @@ function checkParam(name: string, value: string, rule: ParamRule): void {
 }
 
 /** The whole value, not a part of it. Without the u flag where only that takes the pattern (`\-`, `\@`). */
-function match(pattern: string, value: string): RegExpExecArray | null {
+export function match(pattern: string, value: string): RegExpExecArray | null {
   const whole = `^(?:${pattern})$`;
   try {
     return new RegExp(whole, 'u').exec(value);
