@@ -82,6 +82,18 @@ path "sys/capabilities-self" {
   }
 }
 
+# When Vault refuses a task its secret: ask what that task's policies permit there, so that the refusal can name the
+# missing line. It answers with capabilities only, for a token whose accessor is known, and comes to no secret.
+# https://developer.hashicorp.com/vault/api-docs/system/capabilities-accessor
+path "sys/capabilities-accessor" {
+  capabilities        = ["update"]
+  required_parameters = ["accessor", "paths"]
+  allowed_parameters = {
+    "accessor" = []
+    "paths"    = []
+  }
+}
+
 # The session itself. It has no default policy, so what that would give is named: renew within the leash
 # (unrenewed, Vault ends it, and soon every task token that it kept alive), look at it, end it at exit.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self

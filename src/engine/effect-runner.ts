@@ -16,7 +16,8 @@ import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Bindings } from './bindings.ts';
 import { callerGone, isGone } from './caller-gone.ts';
-import { understand } from './failures.ts';
+import { type Denied, explainDenial } from './denial.ts';
+import { isForbidden, understand } from './failures.ts';
 import type { Ports } from './ports.ts';
 import { probeUntilReady } from './readiness.ts';
 import { Revoker } from './revoker.ts';
@@ -113,13 +114,18 @@ export class EffectRunner {
     const deliveries: Delivery[] = [];
     const lost: { secret: string; path: string }[] = [];
     let problem: Problem | null = null;
+    let denied: Denied | null = null;
+    const accessor = generationOf(grant, n)?.accessor ?? '';
     for (const [i, reply] of replies.entries()) {
       const ask = asks[i]!;
       if (reply.status === 'rejected') {
         const failure = understand(reply.reason, this.#session);
         if (failure.kind === 'unknown') lost.push({ secret: ask.secret, path: ask.path });
         // A refusal tells more than an outage that happened at the same time.
-        if (problem === null || failure.kind === 'refused') problem = failure.problem;
+        if (problem === null || failure.kind === 'refused') {
+          problem = failure.problem;
+          denied = isForbidden(reply.reason) ? { ask, plan: grant.plan, accessor, problem } : null;
+        }
         continue;
       }
       const { leaseId, ttlMs, renewable, data } = reply.value;
@@ -140,6 +146,8 @@ export class EffectRunner {
       });
     }
     luggage.deliveries = problem === null ? deliveries : [];
+    if (denied !== null)
+      problem = await explainDenial(denied, this.#ports.vault, () => this.#session.token());
     return { type: 'secretsRead', n, askedAt: asked.at, leases, lost, problem };
   }
 

@@ -16,6 +16,9 @@ export function understand(
   return { problem: error.problem, kind: error.kind };
 }
 
+/** Vault answered 403. */
+export const isForbidden = (error: unknown): boolean => error instanceof VaultFailure && error.forbidden;
+
 /** The values, or of all failures the one that asks for the most patience (Retry-After). */
 export function throwSlowest<T>(results: readonly PromiseSettledResult<T>[]): T[] {
   const failures = results.filter((result) => result.status === 'rejected');

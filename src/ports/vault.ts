@@ -131,4 +131,9 @@ export interface Vault {
   revokeToken(session: Secret, accessor: string): Promise<void>;
   /** True when Vault knows the token. */
   lookupToken(session: Secret, accessor: string): Promise<boolean>;
+  /**
+   * What the policies of a token permit at a path, in Vault's words (`deny` for nothing); parameters do not count here.
+   * Null where the session may not ask. A token that Vault does not know fails with `missing`.
+   */
+  rightsOf(session: Secret, accessor: string, path: string): Promise<readonly string[] | null>;
 }

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { CATALOGUE } from '../domain/problem.ts';
-import { abandonBody, approvalBody, extendBody, startBody } from '../schema/signal.ts';
+import { abandonBody, approvalBody, extendBody, signedApproval, startBody } from '../schema/signal.ts';
 
 const STRING = { type: 'string' } as const;
 const TIME = { type: 'string', format: 'date-time' } as const;
@@ -13,7 +13,15 @@ const EVENT = { type: ['object', 'null'], properties: { type: STRING, id: STRING
 
 const WORD = {
   type: ['object', 'null'],
-  properties: { uid: { type: ['integer', 'null'] }, at: TIME, reason: { type: ['string', 'null'] } },
+  properties: {
+    uid: {
+      type: ['integer', 'null'],
+      description: "null for a signed approval, and where it was nobody's word",
+    },
+    signer: { type: 'string', description: 'who signed it (sub), for a signed approval' },
+    at: TIME,
+    reason: { type: ['string', 'null'] },
+  },
 } as const;
 
 const TASK = {
@@ -112,7 +120,13 @@ const PROBLEM = {
   },
 } as const;
 
-const BODIES = { Start: startBody, Extend: extendBody, Approval: approvalBody, Abandon: abandonBody };
+const BODIES = {
+  Start: startBody,
+  Extend: extendBody,
+  // What the admin socket takes, and what any socket takes because its signer vouches for it.
+  Approval: z.union([approvalBody, signedApproval]),
+  Abandon: abandonBody,
+};
 
 /** One call, as the route table has it. */
 export interface Call {

@@ -138,6 +138,17 @@ onVault((bench) => {
       await expect(read(two, 'c-1')).rejects.toMatchObject(denied);
     });
 
+    test('what their policies permit at a path can be asked by their accessor, and costs no secret', async () => {
+      const { vault } = bench.subject;
+      const session = await vault.openSession();
+      const { accessor } = await bench.task({ policies: ['tasklease-report-read'] });
+      expect(await vault.rightsOf(session.token, accessor, 'database/creds/report')).toContain('read');
+      expect(await vault.rightsOf(session.token, accessor, 'pki/issue/app')).toEqual(['deny']);
+      await vault.revokeToken(session.token, accessor);
+      const gone = vault.rightsOf(session.token, accessor, 'database/creds/report');
+      await expect(gone).rejects.toMatchObject({ missing: true });
+    });
+
     test('without an alias they come to nothing that a policy gives by name', async () => {
       const { token } = await ofCustomer();
       await expect(bench.subject.vault.readSecret(token, customer('c-1'))).rejects.toMatchObject({

@@ -2,10 +2,8 @@
 // profiles by itself. Invariant: Vault is asked what the token may do (sys/capabilities-self); no secret is read for it.
 
 import type { Secret } from '../../domain/secret.ts';
-import { VaultFailure } from '../../ports/vault.ts';
-import { capabilitiesReply } from '../../schema/vault-reply.ts';
-import { URGENCY } from './gate.ts';
 import type { Requests } from './requests.ts';
+import { ownRights } from './rights.ts';
 
 const BROAD: ReadonlySet<string> = new Set(['root', 'read', 'create', 'update']);
 
@@ -17,15 +15,8 @@ export async function breadthOf(
 ): Promise<string | null> {
   if (session.policies.includes('root')) return 'is root';
   if (secretPaths.length === 0) return null;
-  const body = { paths: [...new Set(secretPaths)] };
-  let reply: unknown;
-  try {
-    reply = await requests.call('POST', 'sys/capabilities-self', session.token, URGENCY.session, body);
-  } catch (error) {
-    if (error instanceof VaultFailure && error.forbidden) return null;
-    throw error;
-  }
-  const { data } = capabilitiesReply.parse(reply);
-  const path = body.paths.find((each) => data[each]?.some((capability) => BROAD.has(capability)));
-  return path === undefined ? null : `may ${data[path]!.join(' and ')} ${path} by itself`;
+  const paths = [...new Set(secretPaths)];
+  const rights = await ownRights(requests, session.token, paths);
+  const path = paths.find((each) => rights?.[each]?.some((capability) => BROAD.has(capability)));
+  return path === undefined ? null : `may ${rights![path]!.join(' and ')} ${path} by itself`;
 }

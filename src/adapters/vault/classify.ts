@@ -1,6 +1,7 @@
 // Owns the meaning of every answer and failure of a Vault request, translated once,
 // here. Invariant: nothing of a request or reply body but Vault's own error sentences goes further.
 
+import { capabilityOf, policyLine } from '../../domain/policy-line.ts';
 import { Problem, type ProblemCode } from '../../domain/problem.ts';
 import { type FailureKind, VaultFailure } from '../../ports/vault.ts';
 
@@ -35,7 +36,7 @@ export function failedReply(
       return fail('refused', 'VAULT_DENIED', badRequestHint(line.path, errors), saysMissing(status, errors));
     }
     case 403:
-      return fail('refused', 'VAULT_DENIED', forbiddenHint(line), saysMissing(status, errors));
+      return fail('refused', 'VAULT_DENIED', forbiddenHint(line, errors), saysMissing(status, errors));
     case 404:
       return fail('refused', 'VAULT_DENIED', `nothing is at ${line.path}: check the mount and the role`);
     case 412:
@@ -85,19 +86,25 @@ function badRequestHint(path: string, errors: readonly string[]): string {
   return 'look at what Vault says; the request came from the profile';
 }
 
-function forbiddenHint({ method, path }: RequestLine): string {
+/** Vault 1.21 adds this where it does not know the token itself; then no policy is missing. */
+const DEAD_TOKEN = /\binvalid token\b/i;
+
+/** Says no more than is known: the request, and what a policy needs for it, not that this is the reason. */
+function forbiddenHint({ method, path }: RequestLine, errors: readonly string[]): string {
   if (LOGIN.test(path))
     return 'the credentials of vault.auth are wrong or expired, or Vault has locked the role for a while (sys/locked-users)';
-  const role = CREATE.exec(path)?.[1];
-  if (role !== undefined) {
-    return `the policy of the caller must allow update on ${path} with these parameters (entity_alias too where a profile has one): compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;
+  if (errors.some((text) => DEAD_TOKEN.test(text)))
+    return 'Vault does not know the token that asked: it was revoked, or its time is over; no policy is missing';
+  const line = policyLine(path, capabilityOf(method === 'GET' ? 'GET' : 'POST'));
+  if (CREATE.test(path)) {
+    return `the policy of the caller needs ${line}, with these parameters (entity_alias too where a profile has one): compare login.hcl and session.hcl in vault-policies/, and vault.session_role and vault.token_role`;
   }
   if (path.startsWith('auth/') || path.startsWith('sys/')) {
-    return `the agent's own policy must allow ${path}: compare vault-policies/session.hcl`;
+    return `the agent's own policy needs ${line}: compare vault-policies/session.hcl`;
   }
   if (method === 'GET')
-    return `a policy of the profile must allow read on ${path} (KV version 2 has data/ after the mount)`;
-  return `a policy of the profile must allow update on ${path} with these parameters`;
+    return `a policy of the profile needs ${line} (KV version 2 has data/ after the mount)`;
+  return `a policy of the profile needs ${line}, with these parameters`;
 }
 
 /** A code of our own: the reply was larger than any of Vault's. */

@@ -7,6 +7,7 @@ import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import { type AuthOptions, loginWith } from './login.ts';
 import { openRequests } from './requests.ts';
+import { rightsByAccessor } from './rights.ts';
 import { readSecret } from './secrets.ts';
 import { loginTask, renewToken } from './task-login.ts';
 import { openSession, tokenMaker, tokenReply } from './tokens.ts';
@@ -77,6 +78,10 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     },
     lookupToken: (session, accessor) =>
       requests.find('auth/token/lookup-accessor', session, URGENCY.revoke, { accessor }),
+    async rightsOf(session, accessor, path) {
+      const rights = await rightsByAccessor(requests, session, accessor, [path]);
+      return rights?.[path] ?? null;
+    },
     close: async () => transport.close(),
   };
 }

@@ -34,6 +34,7 @@ const URGENCIES: Readonly<Record<Verb, Urgency>> = {
   revokeLease: URGENCY.revoke,
   revokeToken: URGENCY.revoke,
   lookupToken: URGENCY.revoke,
+  rightsOf: URGENCY.start,
 };
 
 export abstract class SimRoad {

@@ -214,6 +214,16 @@ export class SimVault extends SimRoad implements Vault {
     });
   }
 
+  rightsOf(session: Secret, accessor: string, path: string): Promise<readonly string[] | null> {
+    const as = textOf(session);
+    return this.request('rightsOf', accessor, () => {
+      this.#mayAsAgent(as);
+      const token = this.model.tokens.get(accessor);
+      if (token === undefined) throw refused(400, 'invalid accessor', true);
+      return this.#allows(token, path) ? ['read', 'update'] : ['deny'];
+    });
+  }
+
   #newSession(): SimToken {
     const { leashMs } = this.#options;
     return this.model.addToken({

@@ -187,8 +187,10 @@ test('the schema describes them, with their bodies', async () => {
     'application/x-ndjson',
   ]);
   expect(bodyOf('/v1/tasks/{task}/approval')).toBe('#/components/schemas/Approval');
-  expect(body.components.schemas.Approval).toMatchObject({
-    required: ['approve'],
-    additionalProperties: false,
-  });
+  expect(body.components.schemas.Approval.anyOf).toMatchObject([
+    { required: ['approve'], additionalProperties: false },
+    { required: ['jwt'], additionalProperties: false },
+  ]);
+  const { given } = body.components.schemas.Task.properties.approval.properties;
+  expect(given.items.properties).toMatchObject({ uid: {}, signer: { type: 'string' } });
 });

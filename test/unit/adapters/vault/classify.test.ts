@@ -62,14 +62,30 @@ describe('a reply', () => {
     ['auth/approle/login', 400, 'POST', /credentials of vault.auth/],
     ['auth/approle/login', 403, 'POST', /locked/],
     ['auth/token/create/tasklease', 400, 'POST', /token role tasklease must exist/],
-    ['auth/token/create/tasklease', 403, 'POST', /allow update on auth\/token\/create\/tasklease/],
-    ['sys/leases/revoke', 403, 'POST', /agent's own policy must allow sys\/leases\/revoke/],
-    ['secret/app', 403, 'GET', /allow read on secret\/app \(KV version 2 has data\//],
-    ['pki/issue/app', 403, 'POST', /allow update on pki\/issue\/app/],
+    [
+      'auth/token/create/tasklease',
+      403,
+      'POST',
+      /path "auth\/token\/create\/tasklease" { capabilities = \["update"\] }/,
+    ],
+    [
+      'sys/leases/revoke',
+      403,
+      'POST',
+      /agent's own policy needs path "sys\/leases\/revoke" { capabilities = \["update"\] }/,
+    ],
+    ['secret/app', 403, 'GET', /path "secret\/app" { capabilities = \["read"\] } \(KV version 2 has data\//],
+    ['pki/issue/app', 403, 'POST', /path "pki\/issue\/app" { capabilities = \["update"\] }/],
     ['nothing/here', 404, 'GET', /nothing is at nothing\/here/],
   ])('the hint for %s, %i', (path, status, method, hint) => {
     expect(fail(status, '', undefined, { method, path }).problem.hint).toMatch(hint);
   });
+});
+
+test('a token that Vault does not know is told from a policy that lacks a line', () => {
+  const { problem } = fail(403, errors('2 errors occurred: * permission denied * invalid token'));
+  expect(problem.hint).toMatch(/does not know the token .* no policy is missing/);
+  expect(problem.hint).not.toContain('capabilities');
 });
 
 test('the hint for an entity alias that the token role does not allow names the role and its setting', () => {

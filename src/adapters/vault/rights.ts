@@ -1,0 +1,45 @@
+// Owns the questions what a token may do. Invariant: asking needs no secret and makes nothing; a session that may not
+// ask is told from a token that may do nothing.
+
+import type { Secret } from '../../domain/secret.ts';
+import { VaultFailure } from '../../ports/vault.ts';
+import { capabilitiesReply } from '../../schema/vault-reply.ts';
+import { URGENCY, type Urgency } from './gate.ts';
+import type { Requests } from './requests.ts';
+
+/** Vault's words by path, such as `read`, or `deny` for nothing at all. */
+export type Rights = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * Of another token (developer.hashicorp.com/vault/api-docs/system/capabilities-accessor); null where the asker may not
+ * ask. @throws VaultFailure with `missing` for a token that Vault does not know
+ */
+export const rightsByAccessor = (
+  requests: Requests,
+  asker: Secret,
+  accessor: string,
+  paths: readonly string[],
+): Promise<Rights | null> =>
+  asked(requests, 'sys/capabilities-accessor', asker, URGENCY.start, { accessor, paths });
+
+/** Of the asker itself (developer.hashicorp.com/vault/api-docs/system/capabilities-self). */
+export const ownRights = (
+  requests: Requests,
+  token: Secret,
+  paths: readonly string[],
+): Promise<Rights | null> => asked(requests, 'sys/capabilities-self', token, URGENCY.session, { paths });
+
+async function asked(
+  requests: Requests,
+  path: string,
+  token: Secret,
+  urgency: Urgency,
+  body: unknown,
+): Promise<Rights | null> {
+  try {
+    return capabilitiesReply.parse(await requests.call('POST', path, token, urgency, body)).data;
+  } catch (error) {
+    if (error instanceof VaultFailure && error.forbidden && !error.missing) return null;
+    throw error;
+  }
+}
