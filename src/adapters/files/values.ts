@@ -20,6 +20,9 @@ export const LINE_BREAK: Limit = [/[\r\n]/, 'a line break'];
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 export const CONTROL: Limit = [/[\u0000-\u001f\u007f]/, 'a control character or a line break'];
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with control characters
+export const NOT_ASCII: Limit = [/[^\u0000-\u007f]/, 'a character that is not ASCII'];
+
 type Fields = Delivery['data'];
 
 export class Values {

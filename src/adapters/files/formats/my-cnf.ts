@@ -1,8 +1,9 @@
 // Format my.cnf: an option file for the clients of MySQL and MariaDB (MariaDB, "Configuring MariaDB with Option
-// Files"). Values that are more than plain characters are in double quotes, with the escapes that the clients know.
+// Files"). Values that are more than plain characters are in double quotes, with the escapes that the clients know. A
+// password is bytes; which user non-ASCII bytes name depends on each client's character set.
 
 import type { RuleOf } from '../../../domain/file-rule.ts';
-import type { Limit, Values } from '../values.ts';
+import { type Limit, NOT_ASCII, type Values } from '../values.ts';
 
 /** The clients read lines of up to 4095 bytes. */
 const LONG: Limit = [/^[\s\S]{1000}/, 'more than 1000 characters'];
@@ -19,7 +20,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 export function myCnf(values: Values, { host, port, database }: RuleOf<'my.cnf'>): string {
   const client = {
-    user: quoted(values.text('username', CONTROL, LONG)),
+    user: quoted(values.text('username', CONTROL, LONG, NOT_ASCII)),
     password: quoted(values.text('password', CONTROL, LONG)),
     host,
     port,

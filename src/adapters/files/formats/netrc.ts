@@ -2,9 +2,11 @@
 // tokens between blanks. Only some know quotes: they are for who asks for them.
 
 import type { RuleOf } from '../../../domain/file-rule.ts';
-import { CONTROL, type Limit, type Values } from '../values.ts';
+import type { Limit, Values } from '../values.ts';
 
 const NO_MACHINE: Limit = [/[^A-Za-z0-9.-]/, 'a character that no host name has'];
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+const CONTROL: Limit = [/[\u0000-\u0008\u000a-\u001f\u007f]/, 'a control character or a line break'];
 /** curl reads lines of up to 4095 bytes. */
 const LONG: Limit = [/^[\s\S]{900}/, 'more than 900 characters'];
 const NOT_BARE = /[\s"\\]|^#/;
