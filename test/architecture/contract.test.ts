@@ -126,6 +126,7 @@ describe('README', () => {
     );
     expect(told).toEqual(ours);
     expect(rows.length).toBe(FORMATS.length);
+    expect(rows.filter(([, , , , reader]) => reader === '')).toEqual([]);
   });
 
   /** Lines of the shell blocks, without prompts, comments and continuations. */
