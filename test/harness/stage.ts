@@ -4,11 +4,11 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { expect } from 'vitest';
 import type { VaultBody, VaultReply } from '../../src/dev/vault-server.ts';
+import { saidTo } from './database-login.ts';
 import { jwk, pem, signingKey } from './issuer.ts';
-import { otherUser } from './other-user.ts';
+import { residentUser } from './resident-user.ts';
 import { type Json, type OpenReply, openCall, type Reply } from './socket-api.ts';
 import { type StoryFiles, storyFiles, WILDCARD } from './story-files.ts';
 import { expectProblem, receiptOf } from './tasks.ts';
@@ -28,6 +28,13 @@ export interface StageOptions {
   readonly world?: WorldOptions;
 }
 
+/** One request with a task's token for something that is not the task's. */
+export interface Probe {
+  readonly asked: string;
+  readonly policies: readonly string[];
+  readonly refused: boolean;
+}
+
 export const openStage = async (options: StageOptions): Promise<Stage> => {
   const config = { socket: { mode: '0666' }, ...options.world?.config };
   const world = await createWorld({ audit: true, ...options.world, config, start: false });
@@ -44,17 +51,16 @@ export const openStage = async (options: StageOptions): Promise<Stage> => {
   }
 };
 
-const workload = otherUser(WORKLOAD, WORKLOAD);
-
 export class Stage {
   readonly world: World;
   readonly files: StoryFiles;
   /** Differs from telling to telling. */
   round = '';
   readonly closers: (() => void)[] = [];
-  #through: string[] = [];
+  #probes: Probe[] = [];
   #facts: OpenReply | undefined;
   readonly #audit: VaultAudit;
+  readonly #workload = residentUser(WORKLOAD, WORKLOAD);
   /** The CI, the orchestrator: whoever vouches for a start. */
   readonly issuer = signingKey('ES256');
 
@@ -106,7 +112,7 @@ export class Stage {
   /** A new telling, where `wildcard` names the policy that its administrator wrote carelessly. */
   async begin(round: string, wildcard?: string): Promise<void> {
     this.round = round;
-    this.#through = [];
+    this.#probes = [];
     for (const { policy, policyText, mode } of this.files.kinds) {
       const text =
         policy === wildcard
@@ -120,7 +126,8 @@ export class Stage {
     this.#facts = await openCall(this.world.paths.admin, 'GET', '/v1/events');
   }
 
-  letThrough = (): string[] => this.#through;
+  /** What Vault was asked for beside the tasks' business, and what it said. */
+  probes = (): readonly Probe[] => this.#probes;
 
   /** As Vault's administrator. */
   async admin(method: string, path: string, body?: unknown): Promise<VaultBody> {
@@ -136,7 +143,8 @@ export class Stage {
   }
 
   /** One call as the workload. */
-  api: World['api'] = (method, path, body) => workload.call(this.world.paths.socket, method, path, body);
+  api: World['api'] = (method, path, body) =>
+    this.#workload.call(this.world.paths.socket, method, path, body);
 
   /** A name for a task that no other telling has. */
   id = (name: string): string => `${name}-${this.round}`;
@@ -190,28 +198,15 @@ export class Stage {
 
   /** Something adjacent. Anything but 403 means that no policy stood in its way. */
   async refusedByVault(token: string, method: string, path: string, body?: unknown): Promise<void> {
+    const { data } = await this.admin('POST', 'auth/token/lookup', { token });
     const { status } = await this.vaultAs(token, method, path, body);
-    if (status !== 403) this.#through.push(`${method} ${path}: ${status}`);
+    const policies = data!.policies as string[];
+    this.#probes.push({ asked: `${policies} ${method} ${path}`, policies, refused: status === 403 });
   }
 
   /** What the database says to this login: `done`, or the code of its refusal. */
-  async sql({ username, password }: Login, statement: string): Promise<string> {
-    const { port } = this.world.postgres;
-    const client = new Client({ host: '127.0.0.1', port, database: 'postgres', user: username, password });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.query(statement);
-      return 'done';
-    } catch (error) {
-      const { code } = error as { code?: string };
-      // A refusal of the server has five characters; what has not is no refusal.
-      if (code?.length !== 5) throw error;
-      return code;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
-  }
+  sql = (login: Login, statement: string): Promise<string> =>
+    saidTo(login, statement, this.world.postgres.port);
 
   /** The task is over: its token is dead, its id spent, its receipt says why and proves it. */
   async isOver(task: string, outcome: string, changes: Json = {}, profile?: string): Promise<Json> {
@@ -255,6 +250,7 @@ export class Stage {
 
   async close(): Promise<void> {
     this.#facts?.close();
+    this.#workload.close();
     for (const close of this.closers) close();
     await this.world.close();
   }

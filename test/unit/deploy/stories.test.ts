@@ -1,16 +1,19 @@
 // Owns that the stories hang together: files, README and tests name the same ten, and each file is what its neighbours
 // take it for. What they do is told in test/scenarios/stories.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { profileFile } from '../../../src/schema/profile-file.ts';
 import { startBody } from '../../../src/schema/signal.ts';
-import { type Kind, storyFiles, storyNames } from '../../harness/story-files.ts';
+import { type Kind, STORIES, storyFiles, storyNames } from '../../harness/story-files.ts';
+import { program } from './shells.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const names = storyNames();
+const scripts = names.map((name) => join(STORIES, name, 'start.sh')).filter(existsSync);
 const kinds = names.flatMap((name) => storyFiles(name).kinds.map((kind) => [kind.profile, kind] as const));
 
 test('the README’s table has one row for each story, with its directory and its test', () => {
@@ -57,3 +60,10 @@ describe.each(kinds)('%s', (_name, kind: Kind) => {
     }
   });
 });
+
+// Where it is not installed, CI has it.
+if (program('shellcheck') !== undefined) {
+  test.each(scripts)('shellcheck finds nothing in %s', (file) => {
+    expect(spawnSync('shellcheck', [file], { encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '' });
+  });
+}
