@@ -12,6 +12,7 @@ import {
   secretsDirectory,
   socketDirectory,
 } from '../adapters/files/directory.ts';
+import { memoryProblem } from '../adapters/files/memory.ts';
 import { openTmpfsFiles } from '../adapters/files/tmpfs-files.ts';
 import { apartFromWorkloads } from '../adapters/files/volumes.ts';
 import { openJournal } from '../adapters/journal/sqlite-journal.ts';
@@ -23,18 +24,25 @@ import { SettingsFault } from '../adapters/settings/yaml-file.ts';
 import { handedOver } from '../adapters/system/activation.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { bootId, harden, lockDirectory } from '../adapters/system/host.ts';
+import { openServiceManager } from '../adapters/system/notify.ts';
 import { sessionFile } from '../adapters/system/session-file.ts';
 import { releaseStartupMemory } from '../adapters/system/startup-memory.ts';
 import { openLog } from '../adapters/telemetry/logger.ts';
 import { Metrics } from '../adapters/telemetry/metrics.ts';
+import { openProcessMetrics } from '../adapters/telemetry/process-metrics.ts';
 import { connectVault } from '../adapters/vault/vault-client.ts';
 import { Agent } from '../engine/agent.ts';
-import { gauges, observe, profileSink } from '../engine/observe.ts';
+import { gauges } from '../engine/gauges.ts';
+import { observe, profileSink } from '../engine/observe.ts';
+import { Vitals } from '../engine/vitals.ts';
+import { watchedVault } from '../engine/watched-vault.ts';
+import type { Samples } from '../ports/metrics.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { AgentConfig } from '../schema/config.ts';
 import { startOwnTasks } from '../server/own-tasks.ts';
 import type { Service } from '../server/routes.ts';
 import { expectedSockets, listen, workloadSockets } from './sockets.ts';
+import { superviseBy } from './supervision.ts';
 import { vaultOptions } from './vault.ts';
 
 export interface RunningAgent {
@@ -53,10 +61,12 @@ export async function openAgent({ config, environment }: Settings, version: stri
   takeLocks(config, secretsDir);
   const clock = systemClock();
   const metrics = new Metrics();
+  const vitals = new Vitals(clock, metrics);
   const telemetry: Telemetry = {
     log,
     writes: log.writes,
     count: (metric, labels) => metrics.count(metric, labels),
+    time: (metric, seconds, labels) => metrics.time(metric, seconds, labels),
   };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
@@ -72,9 +82,9 @@ export async function openAgent({ config, environment }: Settings, version: stri
     {
       clock,
       assertions: openAssertions(new KeySources(() => clock.now().at)),
-      vault,
+      vault: watchedVault(vault, clock, metrics),
       files,
-      journal,
+      journal: vitals.watch(journal),
       liveness,
       probes: openProbes(),
       sessionStore: sessionFile(join(config.runtime_dir, 'session-token')),
@@ -89,13 +99,21 @@ export async function openAgent({ config, environment }: Settings, version: stri
         tasksPerUid: config.limits.tasks_per_uid,
         startsPerMinute: config.limits.starts_per_minute,
       },
+      unready: () => [vitals.unwritable(), memoryProblem(secretsDir)].filter((problem) => problem !== null),
     },
   );
-  observe(agent, telemetry);
+  observe(agent, telemetry, metrics);
   const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
   await agent.open();
-  const service: Service = { agent, version, metrics: () => metrics.text(gauges(agent)) };
-  const servers = await listen(service, config, given, log);
+  const processMetrics = openProcessMetrics(version);
+  const service: Service = {
+    agent,
+    version,
+    stuck: () => vitals.stuck(),
+    metrics: () => metrics.text({ ...gauges(agent), ...vital(config, vitals), ...processMetrics.samples() }),
+  };
+  const servers = await listen(service, config, given, telemetry);
+  const supervision = superviseBy(openServiceManager(process.env, process.pid), agent, vitals);
   const handed = given.size === 0 ? {} : { handed_over: [...given.keys()] };
   const profiles = agent.profiles.names().length;
   log('info', 'listening', { socket: config.socket.path, profiles, ...handed });
@@ -103,6 +121,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   releaseStartupMemory();
   return {
     async close() {
+      supervision.stopping();
       const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');
       await unfollow();
       for (const server of servers) {
@@ -112,10 +131,17 @@ export async function openAgent({ config, environment }: Settings, version: stri
       liveness.close();
       await vault.close();
       journal.close();
+      processMetrics.close();
+      supervision.close();
       return left;
     },
   };
 }
+
+const vital = (config: AgentConfig, vitals: Vitals): Samples => ({
+  tasklease_live: [{ value: vitals.stuck() === null ? 1 : 0 }],
+  tasklease_leash_seconds: [{ value: config.vault.leash / 1000 }],
+});
 
 function prepareDirectories(config: AgentConfig): string {
   const socketDirs = workloadSockets(config).map(({ key, path }) => [`${key}.path`, dirname(path)] as const);

@@ -34,9 +34,10 @@ export async function listen(
   service: Service,
   config: AgentConfig,
   given: ReadonlyMap<string, number>,
-  log: Telemetry['log'],
+  { log, count }: Pick<Telemetry, 'log' | 'count'>,
 ): Promise<Server[]> {
   const onProblem: SocketOptions['onProblem'] = (problem, request) => {
+    count('tasklease_refusals_total', { code: problem.code });
     const internal = problem.code === 'INTERNAL';
     const cause = internal && problem.cause instanceof Error ? problem.cause.stack : undefined;
     log(internal ? 'error' : 'debug', 'refused', {

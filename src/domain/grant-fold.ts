@@ -1,7 +1,7 @@
 // Owns how facts become a grant. Invariant: the same facts give the same durable state, in a living
 // process and after a crash; nothing else may change it.
 
-import type { Entry, Fact } from './fact.ts';
+import type { Entry, Fact, Outcome } from './fact.ts';
 import { issue, look, newGeneration, prolonged, prove, settle, tokenLease } from './generation.ts';
 import type { Generation, Grant } from './grant.ts';
 import { IDLE } from './grant.ts';
@@ -44,6 +44,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       failing: null,
       wasActive: false,
       outcome: null,
+      stoppedAt: null,
       refusal: null,
       problem: null,
       pending: IDLE,
@@ -130,9 +131,9 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     case 'revocation.abandoned':
       return grant;
     case 'grant.refused':
-      return { ...grant, state: 'stopping', outcome: 'refused', refusal: fact.problem };
+      return { ...stopped(grant, 'refused', at), refusal: fact.problem };
     case 'grant.stopping':
-      return { ...grant, state: 'stopping', outcome: fact.reason };
+      return stopped(grant, fact.reason, at);
     case 'files.erased':
       return grant;
     case 'leases.known':
@@ -198,6 +199,13 @@ function moved(
         })),
   };
 }
+
+const stopped = (grant: Grant, outcome: Outcome, { at }: Moment): Grant => ({
+  ...grant,
+  state: 'stopping',
+  outcome,
+  stoppedAt: grant.stoppedAt ?? at,
+});
 
 function degrade(grant: Grant, failing: 'renewal' | 'rotation', problem: ProblemBody): Grant {
   if (grant.state !== 'active' && grant.state !== 'degraded') return { ...grant, problem };

@@ -130,6 +130,8 @@ export interface Grant {
   /** Once active, the task id is spent. */
   readonly wasActive: boolean;
   readonly outcome: Outcome | null;
+  /** Since when it is to be gone. */
+  readonly stoppedAt: Instant | null;
   /** What a failed start is answered with. */
   readonly refusal: ProblemBody | null;
   /** Why it is degraded, or why its revocation failed last. */

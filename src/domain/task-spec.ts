@@ -52,6 +52,10 @@ export interface BusinessEvent {
   readonly id: string;
 }
 
+/** As logs and command lines have it: type:id. */
+export const eventText = (event: BusinessEvent | null): string | null =>
+  event === null ? null : `${event.type}:${event.id}`;
+
 /** A start body that the schema has accepted. */
 export interface StartSignal {
   readonly profile: ProfileName;

@@ -33,6 +33,8 @@ export interface AgentOptions {
   /** In hexadecimal. */
   readonly sha256: (text: string) => string;
   readonly limits: LimitOptions;
+  /** What else must be well for a start to succeed, looked at whenever somebody asks. */
+  readonly unready?: () => readonly Problem[];
 }
 
 const TOMBSTONE_MS = 7 * 24 * 3_600_000;
@@ -58,10 +60,12 @@ export class Agent {
   readonly #admission: Admission;
   readonly #approvals: Approvals;
   readonly #stops: Stops;
+  readonly #unready: () => readonly Problem[];
   #recovered = false;
 
   constructor(ports: Ports, options: AgentOptions) {
     this.#ports = ports;
+    this.#unready = options.unready ?? (() => []);
     this.#limits = new Limits(options.limits);
     this.#bindings = new Bindings(ports.liveness);
     this.#session = new VaultSession(ports, {
@@ -211,21 +215,13 @@ export class Agent {
     const draining = new Problem('DRAINING', 'the agent is stopping its tasks');
     const { damaged } = this.#ports.journal;
     const all = [this.#session.problem(), damaged, this.#admission.draining ? draining : null];
-    return all.filter((problem) => problem !== null);
+    return [...all.filter((problem) => problem !== null), ...this.#unready()];
   }
 
-  /** Numbers for metrics. */
-  gauges(): { states: Record<string, number>; sessionTtlMs: number | null } {
-    const states: Record<string, number> = {
-      pending_approval: 0,
-      starting: 0,
-      active: 0,
-      degraded: 0,
-      stopping: 0,
-    };
-    for (const { grant } of this.#book.actors()) states[grant.state] = (states[grant.state] ?? 0) + 1;
-    const endsAt = this.#session.endsAt();
-    return { states, sessionTtlMs: endsAt === null ? null : endsAt - this.#ports.clock.now().at };
+  /** What is so now, for who counts it: every living grant, and when the session ends. */
+  snapshot() {
+    const grants = this.#book.actors().map(({ grant }) => grant);
+    return { grants, now: this.#ports.clock.now().at, sessionEndsAt: this.#session.endsAt() };
   }
 
   /**

@@ -2,6 +2,7 @@
 // left alive on purpose is at rest, so that the next agent finds nothing half made.
 
 import type { Grant } from '../domain/grant.ts';
+import { eventText } from '../domain/task-spec.ts';
 import type { GrantBook } from './grant-book.ts';
 import type { Ports } from './ports.ts';
 import { within } from './within.ts';
@@ -29,6 +30,7 @@ export async function endTasks(book: GrantBook, { telemetry }: Ports, limitMs: n
   for (const { grant } of left) {
     telemetry.log('error', 'not proved in time; it ends by the leash', {
       task: grant.task,
+      event: eventText(grant.event),
       reason: grant.problem?.detail,
     });
   }

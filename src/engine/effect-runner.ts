@@ -11,7 +11,7 @@ import { rfc3339 } from '../domain/instant.ts';
 import { goodUntil } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { PinnedCaller } from '../domain/task-spec.ts';
+import { eventText, type PinnedCaller } from '../domain/task-spec.ts';
 import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Bindings } from './bindings.ts';
@@ -155,6 +155,8 @@ export class EffectRunner {
     const { deliveries } = luggage;
     luggage.deliveries = [];
     if (isGone(luggage.caller)) return { type: 'publishFailed', n, problem: callerGone() };
+    const { clock, telemetry } = this.#ports;
+    const asked = clock.now().at;
     try {
       const files = await this.#ports.files.publish({
         task: grant.task,
@@ -164,6 +166,8 @@ export class EffectRunner {
         ...(grant.plan.mode === undefined ? {} : { mode: grant.plan.mode }),
         deliveries,
       });
+      const seconds = (clock.now().at - asked) / 1000;
+      telemetry.time?.('tasklease_phase_duration_seconds', seconds, { phase: 'publish' });
       return { type: 'published', n, files };
     } catch (error) {
       return { type: 'publishFailed', n, problem: Problem.of(error) };
@@ -202,7 +206,7 @@ export class EffectRunner {
   }
 
   async #remove(
-    { task }: Grant,
+    { task, event }: Grant,
     done: 'erased' | 'withdrawn',
     remove: () => Promise<unknown>,
   ): Promise<GrantEvent> {
@@ -213,6 +217,7 @@ export class EffectRunner {
       const problem = Problem.of(error);
       this.#ports.telemetry.log('error', 'files could not be removed; trying again', {
         task,
+        event: eventText(event),
         detail: problem.message,
       });
       return { type: 'eraseFailed', problem };

@@ -4,6 +4,7 @@
 import type { Entry, Fact } from '../domain/fact.ts';
 import type { TaskId } from '../domain/ids.ts';
 import type { ProblemBody } from '../domain/problem.ts';
+import type { BusinessEvent } from '../domain/task-spec.ts';
 
 /** One line of an events stream. */
 export interface PublicFact {
@@ -17,8 +18,12 @@ export interface PublicFact {
 export interface Told {
   readonly task: TaskId;
   readonly type: Fact['type'];
+  /** What the task belongs to. */
+  readonly event: BusinessEvent | null;
   /** Made when it is asked for. */
   readonly fact: PublicFact;
+  /** As it is on record, for who counts and measures: never shown to anybody. */
+  readonly entry: Entry;
 }
 
 export type Listener = (told: Told, owner: number) => void;
@@ -32,29 +37,31 @@ export class FactStream {
     return () => this.#listeners.delete(listener);
   }
 
-  tell(task: TaskId, owner: number, entry: Entry): void {
+  tell(task: TaskId, owner: number, entry: Entry, event: BusinessEvent | null = null): void {
     if (this.#listeners.size === 0) return;
-    const told = new Telling(task, entry);
+    const told = new Telling(task, entry, event);
     for (const listener of this.#listeners) listener(told, owner);
   }
 }
 
 class Telling implements Told {
   readonly task: TaskId;
-  readonly #entry: Entry;
+  readonly event: BusinessEvent | null;
+  readonly entry: Entry;
   #fact: PublicFact | null = null;
 
-  constructor(task: TaskId, entry: Entry) {
+  constructor(task: TaskId, entry: Entry, event: BusinessEvent | null) {
     this.task = task;
-    this.#entry = entry;
+    this.event = event;
+    this.entry = entry;
   }
 
   get type(): Fact['type'] {
-    return this.#entry.fact.type;
+    return this.entry.fact.type;
   }
 
   get fact(): PublicFact {
-    const { wallMs, fact } = this.#entry;
+    const { wallMs, fact } = this.entry;
     this.#fact ??= {
       at: new Date(wallMs).toISOString(),
       task: this.task,

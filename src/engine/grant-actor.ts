@@ -8,6 +8,7 @@ import type { Grant } from '../domain/grant.ts';
 import type { Effect, GrantEvent } from '../domain/grant-event.ts';
 import type { Moment } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
+import { eventText } from '../domain/task-spec.ts';
 import type { EffectRunner, Luggage } from './effect-runner.ts';
 import type { Ports } from './ports.ts';
 import type { CallOff } from './within.ts';
@@ -172,7 +173,9 @@ export class GrantActor {
       return null;
     } catch (error) {
       const problem = Problem.of(error);
-      this.#deps.ports.telemetry.log('error', 'the journal cannot be written', { detail: problem.message });
+      const { task, event } = this.grant;
+      const fields = { task, event: eventText(event), detail: problem.message };
+      this.#deps.ports.telemetry.log('error', 'the journal cannot be written', fields);
       return problem;
     }
   }

@@ -161,7 +161,7 @@ export class GrantBook {
 
   #onStep(actor: GrantActor, entries: readonly Entry[]): void {
     const { grant } = actor;
-    for (const entry of entries) this.#options.facts.tell(grant.task, grant.owner.uid, entry);
+    for (const entry of entries) this.#options.facts.tell(grant.task, grant.owner.uid, entry, grant.event);
     // A late answer to a grant that is gone: its task id may be another's by now.
     if (this.#actors.get(grant.task) !== actor) return;
     this.#scheduler.set(grant.task, actor.dueAt);

@@ -1,7 +1,11 @@
-// Owns what an operator sees of the engine from outside: facts as log lines and counters, gauges.
+// Owns what an operator sees of the engine from outside: facts as log lines and numbers, profiles as they are read.
+// Invariant: a line about a task names the task and its business event.
 
+import { eventText } from '../domain/task-spec.ts';
+import type { Meter } from '../ports/metrics.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Agent } from './agent.ts';
+import { FactMeter } from './fact-meter.ts';
 
 const WORTH_A_LINE = new Set([
   'grant.accepted',
@@ -18,21 +22,20 @@ const WORTH_A_LINE = new Set([
 ]);
 
 /** Facts are log lines and metrics too. */
-export function observe(agent: Agent, { log, count, writes }: Telemetry): void {
+export function observe(agent: Agent, { log, writes }: Telemetry, meter: Meter): void {
+  const numbers = new FactMeter(meter);
   agent.facts.listen((told, owner) => {
+    numbers.tell(told.entry);
     const { type } = told;
-    count('tasklease_facts_total', { type });
-    if (type === 'grant.closed')
-      count('tasklease_tasks_closed_total', { outcome: String(told.fact.outcome) });
     const level = type.endsWith('.failed') ? 'warn' : WORTH_A_LINE.has(type) ? 'info' : 'debug';
     if (!writes(level)) return;
-    const { at: _at, ...fields } = told.fact;
-    log(level, type, { ...fields, uid: owner });
+    const { at: _at, type: _type, ...fields } = told.fact;
+    log(level, type, { ...fields, event: eventText(told.event), uid: owner });
   });
 }
 
 /** Profiles as they are read from disk, told to the agent and to the log. */
-export function profileSink(agent: Agent, { log }: Telemetry) {
+export function profileSink(agent: Agent, { log, count }: Telemetry) {
   return {
     put: (profile: Parameters<Agent['profiles']['put']>[0]) => {
       agent.profiles.put(profile);
@@ -40,6 +43,7 @@ export function profileSink(agent: Agent, { log }: Telemetry) {
     },
     fault: (name: string, sentence: string) => {
       agent.profiles.fault(name, sentence);
+      count('tasklease_profile_reload_failures_total');
       const stays = agent.profiles.names().includes(name) ? '; the last good version stays' : '';
       log('error', `profile not loaded${stays}`, { profile: name, fault: sentence });
     },
@@ -47,17 +51,5 @@ export function profileSink(agent: Agent, { log }: Telemetry) {
       agent.profiles.remove(name);
       log('info', 'profile removed', { profile: name });
     },
-  };
-}
-
-/** What is so now, for the metrics. */
-export function gauges(agent: Agent) {
-  const { states, sessionTtlMs } = agent.gauges();
-  return {
-    tasklease_tasks: Object.entries(states).map(([state, value]) => ({ labels: { state }, value })),
-    tasklease_ready: [{ value: agent.notReady().length === 0 ? 1 : 0 }],
-    tasklease_session_ttl_seconds: [{ value: sessionTtlMs === null ? 0 : sessionTtlMs / 1000 }],
-    tasklease_profiles: [{ value: agent.profiles.names().length }],
-    tasklease_profile_faults: [{ value: agent.profiles.faults().length }],
   };
 }

@@ -32,6 +32,7 @@ export async function probeUntilReady(
   const { clock } = ports;
   const limit = new AbortController();
   luggage.probing = limit;
+  const asked = clock.now().at;
   const cancel = clock.after(probe.timeoutMs, () => limit.abort());
   try {
     const credential = credentialIn(luggage, probe);
@@ -53,6 +54,8 @@ export async function probeUntilReady(
   } finally {
     cancel();
     luggage.probing = null;
+    const seconds = (clock.now().at - asked) / 1000;
+    ports.telemetry.time?.('tasklease_phase_duration_seconds', seconds, { phase: 'probe' });
   }
 }
 

@@ -7,6 +7,7 @@ import type { GrantEvent } from '../domain/grant-event.ts';
 import type { Instant } from '../domain/instant.ts';
 import { Problem } from '../domain/problem.ts';
 import { metadataFault, type TaskLogin } from '../domain/task-login.ts';
+import { eventText } from '../domain/task-spec.ts';
 import type { KeptSession } from '../ports/session-store.ts';
 import type { LoggedIn } from '../ports/vault.ts';
 import { callerGone, isGone } from './caller-gone.ts';
@@ -61,7 +62,7 @@ export class TokenOpener {
       meta: {
         task: grant.task,
         profile: grant.profile,
-        ...(grant.event === null ? {} : { event: `${grant.event.type}:${grant.event.id}` }),
+        ...(grant.event === null ? {} : { event: eventText(grant.event)! }),
       },
     });
     luggage.token = token;

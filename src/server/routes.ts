@@ -10,6 +10,8 @@ import * as tasks from './task-routes.ts';
 
 export interface Service {
   readonly agent: Agent;
+  /** Why the agent is not alive, though it answers; null when it is. */
+  readonly stuck: () => Problem | null;
   /** Prometheus text. */
   readonly metrics: () => string;
   readonly version: string;
@@ -105,16 +107,21 @@ const named = ({ request, segments }: Exchange): string =>
 const matches = (path: readonly string[], segments: readonly string[]): boolean =>
   path.length === segments.length && path.every((part, i) => part === '*' || part === segments[i]);
 
-async function health({ agent, version }: Service, { response, query, caller }: Exchange): Promise<void> {
+/** Alive: a restart would cure nothing. Ready: a start would be taken. Not being ready is no reason to be restarted. */
+async function health(service: Service, { response, query, caller }: Exchange): Promise<void> {
+  const { agent, version } = service;
   if (query.has('ready')) await agent.look();
-  const reasons = agent.notReady().map(({ code, message, hint }) => ({ code, detail: message, hint }));
-  const ready = reasons.length === 0;
-  const status = query.has('ready') && !ready ? 503 : 200;
+  const stuck = service.stuck();
+  const live = stuck === null;
+  const ready = live && agent.notReady().length === 0;
+  const told = ({ code, message, hint }: Problem) => ({ code, detail: message, hint });
+  const reasons = (live ? agent.notReady() : [stuck]).map(told);
+  const status = (query.has('ready') ? ready : live) ? 200 : 503;
   // Which profiles there are is for the operator; a workload learns whether it can start.
   const profiles = caller.admin
     ? { names: agent.profiles.names(), faults: agent.profiles.faults() }
     : undefined;
-  answer(response, status, { status: 'ok', ready, reasons, profiles, version });
+  answer(response, status, { status: live ? 'ok' : 'stuck', live, ready, reasons, profiles, version });
 }
 
 async function metrics(service: Service, { response }: Exchange): Promise<void> {

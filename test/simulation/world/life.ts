@@ -65,7 +65,7 @@ export class Life {
     const world = this.#world;
     world.say(`boot ${this.n}`);
     try {
-      observe(this.agent, this.#ports.telemetry);
+      observe(this.agent, this.#ports.telemetry, { count: () => {}, time: () => {} });
       this.agent.facts.listen((told, owner) => {
         if (!this.process.dead) world.judge.onTold(told.fact, owner);
       });

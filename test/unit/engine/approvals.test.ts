@@ -44,7 +44,7 @@ describe('a start that needs approval', () => {
     });
     expect(view.approval!.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(house.facts('a')).toEqual(['grant.accepted', 'approval.requested']);
-    expect(agent.gauges().states).toMatchObject({ pending_approval: 1 });
+    expect(agent.snapshot().grants.map(({ state }) => state)).toEqual(['pending_approval']);
   });
 
   test('becomes active when it is approved, and whoever waits hears of it', async () => {

@@ -110,7 +110,12 @@ export class FakeEngine implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    const service = { agent: this as unknown as Agent, metrics: () => '', version: '0.0.0' };
+    const service = {
+      agent: this as unknown as Agent,
+      metrics: () => '',
+      stuck: () => null,
+      version: '0.0.0',
+    };
     for (const admin of [true, false]) {
       const callerOf = () => ({ ...CALLER, admin });
       const options = { path: this.#path(admin), mode: 0o600, admin, callerOf, onProblem: () => {} };
