@@ -36,9 +36,10 @@ export interface Probe {
 }
 
 export const openStage = async (options: StageOptions): Promise<Stage> => {
+  const files = storyFiles(options.name);
   const config = { socket: { mode: '0666' }, ...options.world?.config };
   const world = await createWorld({ audit: true, ...options.world, config, start: false });
-  const stage = new Stage(world, storyFiles(options.name));
+  const stage = new Stage(world, files);
   try {
     await stage.apply();
     await options.prepare?.(stage);

@@ -26,12 +26,12 @@ story({
     // One that never stops.
     const endless = stage.id('endless');
     const event = { type: 'sync', id: 'partner-7/2026-11-28T07' };
-    await stage.start(endless, { duration: '2s', event });
+    await stage.start(endless, { duration: '6s', event });
     const [left] = stage.issuedTo(endless);
     await until('its login is refused', async () =>
       /^28/.test(await stage.sql(left!, 'select * from orders_eu')),
     );
-    await stage.isOver(endless, 'expired', { duration: '2s', event });
+    await stage.isOver(endless, 'expired', { duration: '6s', event });
     await stage.isOnRecord(endless, 'sync', event.id);
   },
 });
