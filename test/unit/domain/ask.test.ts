@@ -53,6 +53,13 @@ describe('a request', () => {
     expect(timed(ask, 2000).body).toEqual({ ttl: '2s' });
   });
 
+  test('has files with what the start chose filled in', () => {
+    const files = [{ name: 'p', format: 'pgpass', host: '{{params.env}}.internal' } as const];
+    expect(askOf(rule({ files }), values).files).toEqual([
+      { name: 'p', format: 'pgpass', host: 'prod.internal' },
+    ]);
+  });
+
   test('keeps files and method', () => {
     expect(timed(askOf(rule(), values), 1000)).toMatchObject({
       secret: 'tls',

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { unitHash } from '../../../src/domain/hash.ts';
 import {
   deadAt,
+  goodUntil,
   incrementSeconds,
   lastsUntil,
   needsCut,
@@ -44,6 +45,16 @@ describe('renewAt', () => {
     expect(width).toBeGreaterThan(10_000);
     expect(new Set(dues).size).toBeGreaterThan(180);
   });
+});
+
+test.each([
+  ['without a TTL: nobody knows', null, true, null],
+  ['what can be renewed, until the task ends at the latest', 120_000, true, DEADLINE_MS],
+  ['what cannot, until its own end', 120_000, false, 130_000],
+  ['or the task’s', 9_000_000, false, DEADLINE_MS],
+])('how long a credential can be good: %s', (_name, ttlMs, renewable, end) => {
+  const until = goodUntil(instant(10_000), ttlMs, renewable, deadline);
+  expect(until).toBe(end === null ? null : instant(end));
 });
 
 describe('ends', () => {

@@ -123,7 +123,7 @@ overlap: 30s
     });
   });
 
-  test.each([
+  test.each<readonly [string, unknown]>([
     ['capital letters in a policy', policies('TaskLease-Read')],
     ['escapes that are not needed', param({ pattern: 'c\\-[0-9]+' })],
     ['every slot', secret({ path: 'kv/{{task.id}}/{{task.profile}}/{{ event.id }}/{{task.ttl}}' })],
@@ -139,6 +139,19 @@ overlap: 30s
     ['a world-readable file that is meant', file({ format: 'json', mode: '0444', unsafe: true })],
     ['a world-readable profile that is meant', withKeys({ mode: '0444', unsafe: true })],
     ['31 days', withKeys({ ttl: { default: '1d', max: '31d' } })],
+    [
+      'fields of another secret',
+      file({ format: 'template', template: '{{username}} {{other.token}} {{data.x}}' }),
+    ],
+    ['a certificate that others may read', file({ format: 'ssh-key', part: 'certificate', mode: '0440' })],
+    ...[
+      { format: 'pgpass' },
+      { format: 'netrc' },
+      { format: 'npmrc', scope: '@acme', registry: 'https://npm.internal/' },
+      { format: 'pem', parts: ['certificate'] },
+      { format: 'redis-url', host: '{{task.id}}.internal', tls: true, db: 0 },
+      { format: 'aws-credential-process', fields: { access_key: 'id' } },
+    ].map((rule) => [JSON.stringify(rule), file(rule)] as const),
     ['a dot file', file({ format: 'json' }, '.pgpass')],
   ])('%s', (_name, value) => {
     expect(faultOf(value)).toBe('no fault');

@@ -4,7 +4,14 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Access, accessFor, ownPowers, type Powers } from '../../../../src/adapters/files/access.ts';
+import {
+  type Access,
+  accessFor,
+  checkReader,
+  ownPowers,
+  type Powers,
+} from '../../../../src/adapters/files/access.ts';
+import type { FileRule } from '../../../../src/domain/file-rule.ts';
 
 const AGENT = 500;
 const READER = { uid: 1000, gid: 1000 };
@@ -52,6 +59,34 @@ test.each<[string, Parameters<typeof accessFor>, Access]>([
   ],
 ])('%s', (_name, args, access) => {
   expect(accessFor(...args)).toEqual(access);
+});
+
+const PGPASS: FileRule = { name: '.pgpass', format: 'pgpass' };
+const KEY: FileRule = { name: 'id', format: 'ssh-key' };
+const owned = accessFor(READER, [], powers(true));
+const shared = accessFor(READER, [], powers(false, 1000));
+
+test.each<[string, FileRule, number, Access, boolean]>([
+  ['pgpass, 0400', PGPASS, 0o400, owned, true],
+  ['pgpass, 0600', PGPASS, 0o600, owned, true],
+  ['pgpass, 0440', PGPASS, 0o440, owned, false],
+  ['pgpass through a group', PGPASS, 0o440, shared, false],
+  ['a key, 0400', KEY, 0o400, owned, true],
+  ['a key, 0440', KEY, 0o440, owned, false],
+  ['a key of another owner through a group: ssh looks at its own alone', KEY, 0o440, shared, true],
+  ['a certificate, 0440', { ...KEY, part: 'certificate' }, 0o440, owned, true],
+  ['any other format, 0440', { name: 'f', format: 'json' }, 0o440, owned, true],
+])('%s: does its reader take it?', (_name, rule, mode, access, taken) => {
+  const check = () => checkReader(rule, mode, READER, access, powers(access === owned));
+  if (taken) return expect(check).not.toThrow();
+  expect(check).toThrow(
+    expect.objectContaining({
+      code: 'DELIVERY_FAILED',
+      message: expect.stringMatching(
+        /^(?:\.pgpass|id) would have the mode 0440: (?:psql|ssh) .* that others than its owner may read$/,
+      ),
+    }),
+  );
 });
 
 test('neither chown nor a group: refused, with both uids and three ways out', () => {
