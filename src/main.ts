@@ -12,6 +12,7 @@ if (Number.parseInt(process.versions.node, 10) < MAJOR) {
 
 process.exitCode = await main(process.argv.slice(2), {
   agent: () => import('./commands/agent.ts'),
+  audit: () => import('./commands/audit.ts'),
   dev: () => import('./commands/dev.ts'),
 });
 process.exit();

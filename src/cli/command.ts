@@ -16,6 +16,8 @@ export const RunExit = {
 export interface Command {
   /** The whole text of `tasklease NAME --help`, with at least one example that can be pasted. */
   readonly usage: string;
+  /** The text of `tasklease NAME WORD --help`, where NAME has commands of its own; null where WORD is none. */
+  usageOf?(word: string): Promise<string | null>;
   /** Runs with the arguments that follow the command's name; resolves to the exit code. */
   run(args: string[]): Promise<number>;
 }

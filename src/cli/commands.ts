@@ -64,6 +64,7 @@ export const entries: readonly Entry[] = [
     summary: 'give up on a revocation that cannot be proved (admin socket)',
     load: () => import('./abandon.ts'),
   },
+  { name: 'audit', summary: 'who had which credential, until when, and the proof', outside: true },
   {
     name: 'dev',
     summary: 'from a clone: a real Vault, a database and a guided tour',
@@ -72,7 +73,7 @@ export const entries: readonly Entry[] = [
 ];
 
 /** Commands of the contract that a later version brings. */
-const later = new Set(['explain', 'policy', 'doctor', 'audit', 'init', 'schema']);
+const later = new Set(['explain', 'policy', 'doctor', 'init', 'schema']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {
@@ -90,7 +91,7 @@ export async function main(argv: string[], outside: Outside = {}): Promise<numbe
     if (load === undefined) throw new Error(`nobody brought the command ${entry.name}`);
     const { command } = await load();
     if (asksForHelp(args)) {
-      print(command.usage);
+      print((await command.usageOf?.(args[0] ?? '')) ?? command.usage);
       return Exit.ok;
     }
     return await command.run(args);

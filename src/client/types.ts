@@ -113,7 +113,29 @@ export interface Receipt {
     readonly ended_at: string | null;
     readonly proof: 'revoked' | 'unproved' | 'expires';
     readonly ends_at: string | null;
+    /** Where the engine is mounted, and the lease's id as an HMAC with the agent's key. */
+    readonly engine?: string;
+    readonly lease?: string | null;
   }[];
+  /** One life of the task id. This and what follows is there when the agent keeps a ledger. */
+  readonly grant?: string;
+  /** `sha256:` of the profile's file at the start. */
+  readonly profile_version?: string | null;
+  readonly caller?: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly admin: boolean;
+    readonly pid: number | null;
+    readonly exe: string | null;
+    readonly cgroup: string | null;
+    readonly container: string | null;
+  };
+  readonly parent?: string | null;
+  readonly files?: { readonly written: readonly string[]; readonly erased_at: string | null };
+  /** Where it stands in the ledger. */
+  readonly ledger?: { readonly id: string; readonly seq: number; readonly prev: string };
+  /** All of the above, signed (JWS, EdDSA): `tasklease audit keys` prints the keys to verify it with. */
+  readonly jws?: string;
 }
 
 /** One fact of a task's life, such as `delivery.published`, `leases.renewed` or `grant.closed`. */

@@ -16,6 +16,7 @@ import { memoryProblem } from '../adapters/files/memory.ts';
 import { openTmpfsFiles } from '../adapters/files/tmpfs-files.ts';
 import { apartFromWorkloads } from '../adapters/files/volumes.ts';
 import { openJournal } from '../adapters/journal/sqlite-journal.ts';
+import { openLedger } from '../adapters/ledger/file-ledger.ts';
 import { openLiveness } from '../adapters/peer/liveness.ts';
 import { openProbes } from '../adapters/probe/probes.ts';
 import type { Settings } from '../adapters/settings/agent-settings.ts';
@@ -41,6 +42,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { AgentConfig } from '../schema/config.ts';
 import { startOwnTasks } from '../server/own-tasks.ts';
 import type { Service } from '../server/routes.ts';
+import { ledgerDirectory, ledgerOptions } from './ledger.ts';
 import { expectedSockets, listen, workloadSockets } from './sockets.ts';
 import { superviseBy } from './supervision.ts';
 import { vaultOptions } from './vault.ts';
@@ -70,7 +72,8 @@ export async function openAgent({ config, environment }: Settings, version: stri
   };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
-  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId());
+  const ledger = config.ledger.enabled ? openLedger(ledgerOptions(config, clock, log)) : null;
+  const journal = openJournal(join(config.state_dir, 'journal.db'), bootId(), { ledger });
   if (journal.damaged !== null) {
     log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
   }
@@ -131,6 +134,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
       liveness.close();
       await vault.close();
       journal.close();
+      ledger?.close();
       processMetrics.close();
       supervision.close();
       return left;
@@ -148,6 +152,7 @@ function prepareDirectories(config: AgentConfig): string {
   apartFromWorkloads('runtime_dir', config.runtime_dir, [...socketDirs, ['secrets_dir', config.secrets_dir]]);
   privateMemoryDirectory('runtime_dir', config.runtime_dir);
   privateDirectory('state_dir', config.state_dir);
+  privateDirectory('state_dir', ledgerDirectory(config));
   readDirectory('profiles_dir', config.profiles_dir);
   for (const [key, dir] of socketDirs) socketDirectory(key, dir);
   return secretsDirectory(config.secrets_dir);

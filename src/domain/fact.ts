@@ -8,6 +8,7 @@ import type { GrantId, ProfileName, TaskId } from './ids.ts';
 import type { Proof } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
 import type { Owner } from './profile.ts';
+import type { Hmac, RecordedCaller } from './record.ts';
 import type { Scope } from './scope.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
 
@@ -31,6 +32,9 @@ export interface ReceiptLease {
   readonly ended_at: string | null;
   readonly proof: Proof;
   readonly ends_at: string | null;
+  /** On record only: where the engine is mounted, and the lease's id as the ledger has it. */
+  readonly engine?: string;
+  readonly lease?: Hmac | null;
 }
 
 /** What became of the request for approval. */
@@ -64,6 +68,15 @@ export interface Receipt {
   /** Where the profile needed one. */
   readonly approval?: ReceiptApproval;
   readonly leases: readonly ReceiptLease[];
+  /** From here on: what is there once it is on record (SealedReceipt). */
+  readonly grant?: string;
+  readonly profile_version?: string | null;
+  readonly caller?: RecordedCaller;
+  readonly parent?: string | null;
+  readonly files?: { readonly written: readonly string[]; readonly erased_at: string | null };
+  readonly ledger?: { readonly id: string; readonly seq: number; readonly prev: string };
+  /** All of it, signed: a JWS that anyone can verify with the agent's public key. */
+  readonly jws?: string;
 }
 
 export type Fact =
@@ -71,6 +84,8 @@ export type Fact =
       readonly type: 'grant.accepted';
       readonly task: TaskId;
       readonly profile: ProfileName;
+      /** Of the profile's file as it was then; absent where it came from no file. */
+      readonly profile_version?: string;
       readonly params: Readonly<Record<string, string>>;
       readonly event: BusinessEvent | null;
       readonly bind: Bind | null;

@@ -31,6 +31,8 @@ export interface SecretRule {
 
 export interface Profile {
   readonly name: ProfileName;
+  /** `sha256:` of the file that it was read from: which version of it a task was started under. */
+  readonly version?: string;
   readonly description: string;
   readonly allow: {
     readonly uids: readonly number[];

@@ -118,7 +118,10 @@ export class Admission {
     limits.admit(now.at, book.size, book.census.ofUid(caller.uid));
     const id = grantId(task, ports.journal.lives(task) + 1);
     const bound = this.#options.bindings.bind(task, signal.bind, caller, () => book.lost(task));
-    const accepted = acceptedFact(task, signal, digest, caller, evidence, asserted, settled, bound, now);
+    const accepted = {
+      ...acceptedFact(task, signal, digest, caller, evidence, asserted, settled, bound, now),
+      ...(profile.version === undefined ? {} : { profile_version: profile.version }),
+    };
     const requested = approvalRequest(accepted, signal, profile, sha256, now);
     const decision = open(id, accepted, answerWithinMs, now, requested);
     const actor = book.add(decision.next);

@@ -196,9 +196,20 @@ export class GrantActor {
     for (const effect of effects) {
       void runner.perform(effect, () => this.grant, this.luggage).then((event) => this.send(event));
     }
-    for (const { fact } of entries) if (fact.type === 'grant.closed') this.receipt = fact.receipt;
+    for (const { fact } of entries)
+      if (fact.type === 'grant.closed') this.receipt = this.#sealed(fact.receipt);
     onStep(this, entries);
     this.#wake();
+  }
+
+  /** The receipt as it is on record, which is signed; as it was decided while it is not. */
+  #sealed(receipt: Receipt): Receipt {
+    try {
+      const tombstone = this.#deps.ports.journal.tombstone(receipt.task);
+      return tombstone?.grant === this.grant.id ? tombstone.receipt : receipt;
+    } catch {
+      return receipt;
+    }
   }
 
   #wake(): void {

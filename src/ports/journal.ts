@@ -5,6 +5,7 @@ import type { GrantId, TaskId } from '../domain/ids.ts';
 import type { Instant, Moment } from '../domain/instant.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Owner } from '../domain/profile.ts';
+import type { Notice } from '../domain/record.ts';
 
 /** A closed task as the journal remembers it. */
 export interface Tombstone {
@@ -36,6 +37,8 @@ export interface Journal {
    * @throws Problem JOURNAL_UNWRITABLE
    */
   append(entries: readonly Entry[]): Promise<void>;
+  /** Puts something on record that belongs to no grant, with the next transaction; nobody waits for it. */
+  note(notice: Notice): void;
   /** Entries of every grant that is not closed, in order, with their instants on this boot's clock. */
   openGrants(now: Moment): ReadonlyMap<GrantId, readonly Entry[]>;
   /** Whether this open grant was accepted since the machine came up: what an older one ran in is gone. */

@@ -1,6 +1,7 @@
 // Owns the shape of agent.yaml (README, Configuration): every key, its default and its bounds.
 
 import * as z from 'zod';
+import { ledger } from './ledger-config.ts';
 import { absolutePath, credentialFile, duration, fileMode, unixId, vaultName } from './scalars.ts';
 import { firstIssue, profileNameSchema, startBody, taskIdSchema } from './signal.ts';
 
@@ -156,6 +157,7 @@ const agentShape = z.strictObject({
     })
     .default('revoke'),
   stop_timeout: duration(0, 3_600_000).default(20_000),
+  ledger: ledger.prefault({}),
   metrics: z.strictObject({ listen }).optional(),
   log: z
     .strictObject({
@@ -182,5 +184,8 @@ export const agentConfig = agentShape.superRefine(({ socket, sockets }, context)
     names.add(name);
   }
 });
+
+/** What a command that only reads the ledger needs to know of it. */
+export const stateConfig = z.looseObject({ state_dir: agentShape.shape.state_dir });
 
 export type AgentConfig = z.infer<typeof agentConfig>;

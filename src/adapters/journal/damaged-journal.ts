@@ -29,6 +29,7 @@ export function damagedJournal(path: string, bootId: string, damaged: Problem): 
   return {
     damaged,
     append: async () => refuse(),
+    note() {},
     openGrants(now) {
       const open = new Map<GrantId, readonly Entry[]>();
       for (const [grant, rows] of readable(path)) {

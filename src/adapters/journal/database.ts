@@ -38,6 +38,8 @@ const MIGRATIONS = [
   CREATE INDEX uses_by_grant ON assertion_uses (grant_id);
   CREATE TABLE agent (id TEXT NOT NULL) STRICT;
   INSERT INTO agent VALUES (lower(hex(randomblob(16))));`,
+  // Records of the ledger that are not safe in its own files yet, and always the newest.
+  'CREATE TABLE ledger (last INTEGER PRIMARY KEY, lines TEXT NOT NULL) STRICT;',
 ];
 const VERSION = MIGRATIONS.length;
 

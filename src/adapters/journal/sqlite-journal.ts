@@ -7,13 +7,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Entry } from '../../domain/fact.ts';
 import type { GrantId, TaskId } from '../../domain/ids.ts';
 import { Problem } from '../../domain/problem.ts';
-import type { Journal, Tombstone } from '../../ports/journal.ts';
+import type { Notice } from '../../domain/record.ts';
+import type { Journal } from '../../ports/journal.ts';
+import type { Draft, Ledger } from '../../ports/ledger.ts';
 import { Compaction } from './compaction.ts';
 import { damagedJournal, damagedProblem } from './damaged-journal.ts';
-import { grantSum, openDatabase, openRows, transaction, transactions } from './database.ts';
+import { openDatabase, openRows, transaction, transactions } from './database.ts';
+import { GrantRows } from './grant-rows.ts';
+import { KeptRecords } from './kept-records.ts';
 import { isLight } from './light.ts';
 import { type LogSync, openLogSync, type Sync } from './log-sync.ts';
-import { checksum, entryOf, rowOf } from './row.ts';
+import { entryOf, rowOf } from './row.ts';
 
 /**
  * Where so many appends came together, as many will come again in a moment: they are waited for, because a
@@ -21,6 +25,7 @@ import { checksum, entryOf, rowOf } from './row.ts';
  */
 const MANY = 12;
 const GATHER_MS = 1;
+const MAX_NOTICES = 1000;
 
 interface Waiting {
   readonly entries: readonly Entry[];
@@ -30,14 +35,24 @@ interface Waiting {
   readonly reject: (problem: Problem) => void;
 }
 
+export interface JournalOptions {
+  readonly sync?: Sync;
+  /** Where facts become records; null: nowhere. */
+  readonly ledger?: Ledger | null;
+}
+
 /**
  * Opens or creates the journal. `bootId` is /proc/sys/kernel/random/boot_id: instants of another boot are
  * carried over by the wall clock. A file that cannot be relied on gives a journal that says so (`damaged`).
  */
-export function openJournal(path: string, bootId: string, sync?: Sync): Journal & { close(): void } {
+export function openJournal(
+  path: string,
+  bootId: string,
+  { sync, ledger = null }: JournalOptions = {},
+): Journal & { close(): void } {
   try {
     const db = openDatabase(path);
-    return journalOn(db, openLogSync(`${path}-wal`, sync), path, bootId);
+    return journalOn(db, openLogSync(`${path}-wal`, sync), path, bootId, ledger);
   } catch (cause) {
     return damagedJournal(path, bootId, damagedProblem(path, cause));
   }
@@ -48,28 +63,13 @@ function journalOn(
   log: LogSync,
   path: string,
   bootId: string,
+  ledger: Ledger | null,
 ): Journal & { close(): void } {
   const insert = db.prepare(
     'INSERT INTO entries (boot, at, wall_ms, grant_id, fact, sum) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const drop = db.prepare('DELETE FROM entries WHERE seq = ?');
-  const accept = db.prepare(
-    `INSERT INTO grants (grant_id, task, open, spent, owner, digest, accepted_wall_ms, sum)
-     VALUES (?, ?, 1, 0, ?, ?, ?, ?)`,
-  );
-  const spend = db.prepare(
-    `UPDATE grants SET spent = 1, sum = ${grantSum({ spent: '1' })} WHERE grant_id = ?`,
-  );
-  const close = db.prepare(
-    `UPDATE grants SET open = 0, receipt = ?1, closed_wall_ms = ?2,
-       sum = ${grantSum({ open: '0', receipt: '?1', closed_wall_ms: '?2' })} WHERE grant_id = ?3`,
-  );
-  const selectClosed = db.prepare(`
-    SELECT grant_id, spent, owner, digest, receipt FROM grants
-    WHERE task = ? AND open = 0 ORDER BY closed_wall_ms DESC, rowid DESC LIMIT 1`);
-  const countLives = db.prepare(
-    "SELECT COALESCE(MAX(CAST(SUBSTR(grant_id, INSTR(grant_id, '#') + 1) AS INTEGER)), 0) AS n FROM grants WHERE task = ?",
-  );
+  const grants = new GrantRows(db);
   const selectBoot = db.prepare('SELECT boot FROM entries WHERE grant_id = ? ORDER BY seq LIMIT 1');
   const countStarts = db.prepare('SELECT COUNT(*) AS n FROM grants WHERE accepted_wall_ms >= ?');
   const noteSession = db.prepare(
@@ -77,16 +77,15 @@ function journalOn(
   );
   const selectSession = db.prepare('SELECT ends_at_wall_ms, boot, ends_at FROM sessions WHERE accessor = ?');
 
-  const noteUse = db.prepare(
-    'INSERT OR REPLACE INTO assertion_uses (use, task, digest, grant_id, until_wall_ms, sum) VALUES (?, ?, ?, ?, ?, ?)',
-  );
   const selectAgent = db.prepare('SELECT id FROM agent');
   const selectUse = db.prepare('SELECT task, digest FROM assertion_uses WHERE use = ?');
 
   const compaction = new Compaction();
+  const records = new KeptRecords(db, ledger);
   const inTransaction = transactions(db);
   let damaged: Problem | null = null;
   let waiting: Waiting[] = [];
+  let notices: Notice[] = [];
   let scheduled = false;
   let syncing = false;
   /** How many appends the last transaction took. */
@@ -109,43 +108,29 @@ function journalOn(
     }
   }
 
-  function index({ grant, wallMs, fact }: Entry): void {
-    if (fact.type === 'grant.accepted') {
-      const owner = JSON.stringify(fact.owner);
-      const sum = checksum(grant, fact.task, 1, 0, owner, fact.digest, null, null, wallMs);
-      accept.run(grant, fact.task, owner, fact.digest, wallMs, sum);
-      if (fact.asserted == null) return;
-      const { use, expires_at: expires } = fact.asserted;
-      const record = [use, fact.task, fact.digest, grant, Date.parse(expires)] as const;
-      noteUse.run(...record, checksum(...record));
-    } else if (fact.type === 'delivery.published') spend.run(grant);
-    else if (fact.type === 'grant.closed') close.run(JSON.stringify(fact.receipt), wallMs, grant);
-  }
-
-  function write(entry: Entry): void {
+  function write(entry: Entry, draft: Draft | null): void {
     const { boot, at, wall_ms: wallMs, grant_id: grant, fact, sum } = rowOf(entry, bootId);
     const { lastInsertRowid } = insert.run(boot, at, wallMs, grant, fact, sum);
     for (const seq of compaction.add(Number(lastInsertRowid), entry)) drop.run(seq);
-    index(entry);
+    grants.index(entry, draft?.receipts.get(entry.grant));
   }
 
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    if (together < MANY) setImmediate(flush);
-    else setTimeout(flush, GATHER_MS);
+    if (together < MANY) setImmediate(() => flush());
+    else setTimeout(() => flush(), GATHER_MS);
   }
 
-  function flush(): void {
+  function flush(end = false): void {
     scheduled = false;
     // What has to be synced would have to wait for the next sync anyway: all of that shares its transaction too.
     const batch = syncing ? waiting.filter(({ light }) => light) : waiting;
     waiting = syncing ? waiting.filter(({ light }) => !light) : [];
-    if (batch.length === 0) return;
-    together = batch.length;
     const entries = batch.flatMap((each) => each.entries);
+    together = batch.length;
     try {
-      attempt(() => inTransaction(() => entries.forEach(write)));
+      attempt(() => commit(entries, end));
     } catch (problem) {
       compaction.forget(entries);
       for (const { reject } of batch) reject(problem as Problem);
@@ -154,6 +139,23 @@ function journalOn(
     const heavy = batch.filter(({ light }) => !light);
     if (heavy.length > 0) void sync(heavy);
     for (const { light, resolve } of batch) if (light) resolve();
+  }
+
+  /** Facts and their records, all or nothing. */
+  function commit(entries: readonly Entry[], end: boolean): void {
+    const draft = records.draft(entries, notices, end);
+    if (draft === null && entries.length === 0) return;
+    try {
+      inTransaction(() => {
+        for (const entry of entries) write(entry, draft);
+        if (draft !== null) records.keep(draft);
+      });
+    } catch (error) {
+      draft?.drop();
+      throw error;
+    }
+    notices = [];
+    draft?.keep();
   }
 
   async function sync(heavy: readonly Waiting[]): Promise<void> {
@@ -170,6 +172,7 @@ function journalOn(
     if (waiting.length > 0) schedule();
   }
 
+  records.resume(schedule);
   return {
     get damaged() {
       return damaged;
@@ -180,6 +183,12 @@ function journalOn(
         waiting.push({ entries, light, resolve, reject });
         if (light || !syncing) schedule();
       });
+    },
+    note(notice) {
+      // What cannot be written is not worth the memory either.
+      if (ledger === null || notices.length >= MAX_NOTICES) return;
+      notices.push(notice);
+      schedule();
     },
     openGrants(now) {
       const open = new Map<GrantId, Entry[]>();
@@ -194,25 +203,14 @@ function journalOn(
       return open;
     },
     ofThisBoot: (grant) => attempt(() => selectBoot.get(grant)?.boot === bootId),
-    tombstone: (task) =>
-      attempt(() => {
-        const row = selectClosed.get(task);
-        if (row === undefined) return null;
-        return {
-          grant: row.grant_id as GrantId,
-          receipt: JSON.parse(row.receipt as string),
-          owner: JSON.parse(row.owner as string),
-          digest: row.digest as string,
-          spent: row.spent === 1,
-        } satisfies Tombstone;
-      }),
+    tombstone: (task) => attempt(() => grants.tombstone(task)),
     agentId: () => attempt(() => selectAgent.get()!.id as string),
     assertionUse: (use) =>
       attempt(() => {
         const row = selectUse.get(use);
         return row === undefined ? null : { task: row.task as TaskId, digest: row.digest as string };
       }),
-    lives: (task) => attempt(() => countLives.get(task)!.n as number),
+    lives: (task) => attempt(() => grants.lives(task)),
     forget(beforeWallMs) {
       const old = `SELECT grant_id FROM grants WHERE open = 0 AND closed_wall_ms < ?
         AND grant_id NOT IN (SELECT grant_id FROM assertion_uses)`;
@@ -241,7 +239,7 @@ function journalOn(
     close() {
       // Whatever waits is written: closing makes a checkpoint, which syncs.
       syncing = false;
-      flush();
+      flush(true);
       log.close();
       db.close();
     },

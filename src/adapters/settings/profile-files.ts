@@ -1,12 +1,13 @@
 // Owns profiles_dir: every *.yaml is a profile, watched (chokidar). Invariant: a file that cannot be
 // used never replaces one that could.
 
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { watch } from 'chokidar';
 import type { Profile } from '../../domain/profile.ts';
 import { profileFile, toProfile } from '../../schema/profile-file.ts';
-import { readYaml, SettingsFault } from './yaml-file.ts';
+import { parseYaml, readText, SettingsFault } from './yaml-file.ts';
 
 export interface ProfileSink {
   put(profile: Profile): void;
@@ -24,7 +25,9 @@ export function readProfile(file: string): Profile {
     path: ['profile'],
     message: `must be the file's name, ${name}`,
   });
-  return toProfile(readYaml(file, schema));
+  const text = readText(file);
+  const version = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  return { ...toProfile(parseYaml(file, text, schema)), version };
 }
 
 /** Every profile file of the directory, in order; none when it does not exist yet. @throws SettingsFault */

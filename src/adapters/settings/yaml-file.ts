@@ -15,15 +15,18 @@ export class SettingsFault extends Error {
 
 /** @throws SettingsFault */
 export function readYaml<S extends z.ZodType>(file: string, schema: S): z.output<S> {
-  let text: string;
+  return parseYaml(file, readText(file), schema);
+}
+
+/** @throws SettingsFault */
+export function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new SettingsFault(
       `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}): check the path and its owner`,
     );
   }
-  return parseYaml(file, text, schema);
 }
 
 /** @throws SettingsFault */

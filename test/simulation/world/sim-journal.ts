@@ -7,7 +7,10 @@ import type { GrantId, TaskId } from '../../../src/domain/ids.ts';
 import type { Instant, Moment } from '../../../src/domain/instant.ts';
 import { Problem } from '../../../src/domain/problem.ts';
 import type { Owner } from '../../../src/domain/profile.ts';
+import type { Notice } from '../../../src/domain/record.ts';
 import type { AssertionUse, Journal, Tombstone } from '../../../src/ports/journal.ts';
+
+import { SimLedger, SimLedgerDisk } from './sim-ledger.ts';
 
 interface Line {
   readonly seq: number;
@@ -42,6 +45,9 @@ export class SimDisk {
   readonly sessions = new Map<string, { boot: string; endsAt: Instant; wallMs: number }>();
   /** Entries written so far, those that compaction has dropped included. */
   written = 0;
+  /** The same by grant and type, in order: what the ledger has to say. */
+  readonly told: string[] = [];
+  readonly ledger = new SimLedgerDisk();
 }
 
 export class SimJournal implements Journal {
@@ -49,10 +55,14 @@ export class SimJournal implements Journal {
   readonly #disk: SimDisk;
   readonly #boot: string;
   readonly #compaction = new Compaction();
+  readonly #ledger: SimLedger;
+  readonly #notices: Notice[] = [];
 
   constructor(disk: SimDisk = new SimDisk(), boot = 'boot-1') {
     this.#disk = disk;
     this.#boot = boot;
+    this.#ledger = new SimLedger(disk.ledger, boot);
+    for (const entries of this.openGrants({ at: 0, wallMs: 0 }).values()) this.#ledger.remember(entries);
     this.damaged = disk.damaged === null ? null : unwritable(disk.damaged);
   }
 
@@ -66,16 +76,22 @@ export class SimJournal implements Journal {
       if (taken.has(grant)) throw unwritable(`${grant} is there already`);
       taken.add(grant);
     }
+    const receipts = this.#ledger.write(entries, this.#notices.splice(0));
     for (const [n, entry] of entries.entries()) {
       this.#write(entry, written[n]!.fact);
-      this.#index(entry);
+      this.#index(entry, receipts.get(entry.grant));
     }
+  }
+
+  note(notice: Notice): void {
+    this.#notices.push(notice);
   }
 
   #write(entry: Entry, fact: string): void {
     const disk = this.#disk;
     disk.written += 1;
     const { grant, at, wallMs } = entry;
+    disk.told.push(`${grant} ${entry.fact.type}`);
     disk.lines.push({ seq: disk.written, boot: this.#boot, at, wallMs, grant, fact });
     for (const pointless of this.#compaction.add(disk.written, entry)) {
       const place = disk.lines.findLastIndex(({ seq }) => seq === pointless);
@@ -83,7 +99,7 @@ export class SimJournal implements Journal {
     }
   }
 
-  #index({ grant, wallMs, fact }: Entry): void {
+  #index({ grant, wallMs, fact }: Entry, sealed: string | undefined): void {
     const { lives } = this.#disk;
     if (fact.type === 'grant.accepted') {
       const { task, owner, digest } = fact;
@@ -97,7 +113,7 @@ export class SimJournal implements Journal {
     const life = lives.find((candidate) => candidate.grant === grant);
     if (life === undefined) return;
     if (fact.type === 'delivery.published') life.spent = true;
-    else life.closed = { receipt: JSON.parse(JSON.stringify(fact.receipt)) as Receipt, wallMs };
+    else life.closed = { receipt: JSON.parse(sealed ?? JSON.stringify(fact.receipt)) as Receipt, wallMs };
   }
 
   openGrants(now: Moment): ReadonlyMap<GrantId, readonly Entry[]> {

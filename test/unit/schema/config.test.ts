@@ -93,6 +93,15 @@ tasks: []
       limits: { tasks: 1000, tasks_per_uid: 100, starts_per_minute: 600 },
       on_exit: 'revoke',
       stop_timeout: 20_000,
+      ledger: {
+        enabled: true,
+        heads_stdout: false,
+        head_every: 256,
+        head_after: 60_000,
+        segment: { size: 64 * 2 ** 20, age: 7 * 86_400_000 },
+        retain: { size: 2 ** 30, age: 3650 * 86_400_000 },
+        key_age: 90 * 86_400_000,
+      },
       log: { level: 'info' },
       tasks: [],
     });

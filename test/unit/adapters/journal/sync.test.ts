@@ -30,7 +30,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'tasklease-sync-'));
   path = join(dir, 'journal.db');
   begun = [];
-  journal = openJournal(path, 'boot-1', sync);
+  journal = openJournal(path, 'boot-1', { sync });
 });
 afterEach(() => {
   journal.close();
@@ -125,7 +125,7 @@ test('closing writes what waits for a sync, and leaves the descriptor to a sync 
   const late = append(accepted('b'), published('b'));
   journal.close();
   begun[0]!.end(null);
-  journal = openJournal(path, 'boot-1', (_fd, end) => end(null));
+  journal = openJournal(path, 'boot-1', { sync: (_fd, end) => end(null) });
   expect([...journal.openGrants(at(0)).values()].map((entries) => entries.length)).toEqual([2, 2]);
   void late;
 });
