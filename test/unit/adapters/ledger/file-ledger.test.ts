@@ -40,7 +40,8 @@ test('each line is hashed up to its hash, and holds the hash of the one before',
     const at = line.lastIndexOf(',"hash":"');
     const digest = createHash('sha256').update(line.slice(0, at)).digest('hex');
     expect(line.slice(at)).toBe(`,"hash":"${digest}"}`);
-    expect(JSON.parse(line)).toMatchObject({ seq: (seq += 1), prev });
+    expect(JSON.parse(line)).toMatchObject({ seq: seq + 1, prev });
+    seq += 1;
     prev = digest;
   }
   expect(seq).toBe(world.records().length);

@@ -39,7 +39,10 @@ export function ledgerWorld(): LedgerWorld {
       const ledger = openLedger({
         dir: ledgerDir,
         bootId: 'boot-1',
-        now: () => ({ at: 5_000_000, wallMs: (wallMs += 1) }),
+        now: () => {
+          wallMs += 1;
+          return { at: 5_000_000, wallMs };
+        },
         log: (level, message) => logs.push({ level, message }),
         headEvery: 16,
         headAfterMs: 60_000,
