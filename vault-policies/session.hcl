@@ -97,6 +97,19 @@ path "tasklease-uses/data/+" {
   capabilities = ["create", "update", "read"]
 }
 
+# Revoke certificates that have no lease, by their serial (profiles with revoke: serial). Off, because Vault asks only for
+# the serial: whoever may do this may revoke every certificate of the mount. Better give the role generate_lease: true.
+# Else name the mount; reading pki/cert/SERIAL, the proof, needs no right.
+# https://developer.hashicorp.com/vault/api-docs/secret/pki#revoke-certificate
+#
+# path "pki/revoke" {
+#   capabilities        = ["update"]
+#   required_parameters = ["serial_number"]
+#   allowed_parameters = {
+#     "serial_number" = []
+#   }
+# }
+
 # See that it is no broader than this: the agent refuses a session that may read what its profiles name.
 # https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
 path "sys/capabilities-self" {

@@ -18,11 +18,14 @@ export type Outcome = 'completed' | 'expired' | 'lost' | 'refused' | 'revoked' |
 export interface IssuedLease {
   readonly secret: string;
   readonly path: string;
+  /** Of its lease; of a certificate without one, mount and serial (certificate.ts). */
   readonly id: string | null;
   readonly ttl_ms: number | null;
   readonly ends_at: string | null;
   readonly renewable: boolean;
   readonly revocable: boolean;
+  /** Vault rotates it by itself: its end is that rotation. */
+  readonly follows?: true;
 }
 
 export interface ReceiptLease {

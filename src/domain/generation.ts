@@ -57,6 +57,8 @@ const issued = (lease: IssuedLease, at: Moment): Lease => ({
   renewedAt: at.at,
   renewable: lease.renewable,
   revocable: lease.revocable,
+  // Journals of earlier agents do not say.
+  follows: lease.follows ?? false,
   capped: false,
   lostAt: null,
   known: false,
@@ -98,7 +100,9 @@ export function prove(
   const byId = new Map(proofs.map(({ id, proof }) => [id, proof]));
   return generation.leases.map((lease) => {
     const proof = lease.id === null ? undefined : byId.get(lease.id);
-    return proof === undefined || lease.proof !== null ? lease : { ...lease, proof, endedAt: at };
+    if (proof === undefined || lease.proof !== null) return lease;
+    // Its lease is gone, and it lives on to its own end.
+    return lease.revocable ? { ...lease, proof, endedAt: at } : { ...lease, proof: 'expires', endedAt: null };
   });
 }
 

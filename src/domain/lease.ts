@@ -29,6 +29,8 @@ export interface Lease {
   readonly renewedAt: Instant;
   readonly renewable: boolean;
   readonly revocable: boolean;
+  /** Its end is Vault's rotation of it: the same path gives the next one then, and nothing before. */
+  readonly follows: boolean;
   /** The last renewal was granted less than asked: the engine's max TTL is reached. */
   readonly capped: boolean;
   /** When Vault was first seen not to know it, before its time. */
@@ -47,6 +49,8 @@ export const NATURAL_END_TOLERANCE_MS = 2000;
 const LAST_MS = 1500;
 /** What raising another generation may take, beside the overlap. */
 const RAISING_MS = 1000;
+/** Vault tells whole seconds: right after that end there may still be the old one. */
+const FOLLOW_AFTER_MS = 1000;
 
 export const outlives = (lease: Lease, deadline: Instant): boolean =>
   lease.endsAt === null || lease.endsAt >= deadline;
@@ -82,6 +86,7 @@ export function renewAt(lease: Lease, deadline: Instant): Instant | null {
  */
 export function replaceAt(lease: Lease, deadline: Instant, overlapMs: number): Instant | null {
   if (lease.endsAt === null || reaches(lease, deadline)) return null;
+  if (lease.follows) return lease.endsAt + FOLLOW_AFTER_MS;
   if (renewAt(lease, deadline) !== null) return lease.endsAt - Math.floor(lease.ttlMs! * 0.15);
   const lifeMs = lease.endsAt - lease.issuedAt;
   const spread = 1 + 0.2 * unitHash(lease.id ?? lease.path);
@@ -92,13 +97,16 @@ export function replaceAt(lease: Lease, deadline: Instant, overlapMs: number): I
 /** When the credential counts as dead; null when it does not before the task ends. */
 export function deadAt(lease: Lease, deadline: Instant): Instant | null {
   if (lease.lostAt !== null) return lease.lostAt;
+  // Nobody but Vault knows whether it rotated it on time: it is left in its file until there is another.
+  if (lease.follows) return null;
   return lease.endsAt === null || reaches(lease, deadline) ? null : lease.endsAt - END_MARGIN_MS;
 }
 
 /** When the task is over because this lease ends just before the deadline; null when it does not. */
 export function lastsUntil(lease: Lease, deadline: Instant): Instant | null {
   const { lostAt, endsAt } = lease;
-  if (lostAt !== null || endsAt === null || endsAt >= deadline || !reaches(lease, deadline)) return null;
+  if (lease.follows || lostAt !== null || endsAt === null) return null;
+  if (endsAt >= deadline || !reaches(lease, deadline)) return null;
   return endsAt - END_MARGIN_MS;
 }
 

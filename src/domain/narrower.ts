@@ -15,7 +15,7 @@ export function isWithin(plan: Plan, approved: Plan): boolean {
 }
 
 /** What Vault is asked for and who may read of which secrets; what the files look like does not matter. */
-function reach({ secret, method, path, body, files }: Plan['asks'][number], plan: Plan): string {
+function reach({ secret, method, path, body, files, ...terms }: Plan['asks'][number], plan: Plan): string {
   const others = plan.asks.map((ask) => ask.secret).filter((other) => other !== secret);
   const readers = files
     .map((file) => ({
@@ -25,7 +25,7 @@ function reach({ secret, method, path, body, files }: Plan['asks'][number], plan
       of: drawnFrom(file, others),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  return canonical({ method, path, body: body ?? null, readers });
+  return canonical({ method, path, body: body ?? null, terms, readers });
 }
 
 /** Everything beside its requests and policies that is not about rotations alone. */

@@ -21,7 +21,29 @@ export interface ParamRule {
 
 export type { FileRule, Owner } from './file-rule.ts';
 
-export interface SecretRule {
+/** A key pair of the agent's own making: its public half goes to Vault, its private half into the task's files only. */
+export interface KeyRule {
+  readonly type: 'ec-p256' | 'ec-p384' | 'ed25519' | 'rsa-2048' | 'rsa-3072' | 'rsa-4096';
+  /** What Vault signs: a certificate request (`csr`, PKI) or an OpenSSH public key (`public_key`, SSH). */
+  readonly as: 'csr' | 'ssh';
+}
+
+/** What a secret's engine has of its own, beside path and body. */
+export interface SecretTerms {
+  /** The field of the request, or of its query, that gets the time the task has left. */
+  readonly ttlField?: string;
+  /** Of a KV version 2 secret this version, and no other. */
+  readonly version?: number;
+  /** The value changes by the clock, each time that this has passed since the epoch (TOTP). */
+  readonly periodMs?: number;
+  /** A start whose secret cannot be revoked is refused. */
+  readonly require?: 'revocable';
+  /** Absent: by its lease. `serial`: a certificate, at its mount. `none`: whatever its lease says, it lives to its end. */
+  readonly revoke?: 'serial' | 'none';
+  readonly key?: KeyRule;
+}
+
+export interface SecretRule extends SecretTerms {
   readonly name: string;
   readonly path: string;
   readonly method: 'read' | 'write';

@@ -2,6 +2,7 @@
 // then the receipt. Invariant: a grant closes only when its files are gone and every generation is proved; what
 // still issues something is let end first.
 
+import { certificateOf } from './certificate.ts';
 import type { Generation, Grant, Retirement } from './grant.ts';
 import { generationOf, living } from './grant.ts';
 import { unitHash } from './hash.ts';
@@ -179,7 +180,9 @@ export function gone(
     const absentAt = lease?.lostAt ?? now;
     const over = (end: Instant | null | undefined, by: Instant): boolean =>
       end != null && end <= by + NATURAL_END_TOLERANCE_MS;
-    if (lease?.known === true || over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt))
+    // No token's end takes a certificate with it that has no lease.
+    const hangs = certificateOf(id) === null;
+    if (lease?.known === true || (hangs && (over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt))))
       return { id, proof: 'revoked' };
     if (lease === undefined || !over(lease.endsAt, absentAt)) return { id, proof: 'unproved' };
     if (over(lease.endsBy, now)) return { id, proof: 'revoked' };

@@ -20,6 +20,10 @@ export type Scope = {
     readonly method: 'read' | 'write';
     readonly path: string;
     readonly body?: Readonly<Record<string, unknown>>;
+    /** What the time that the task has left is sent as. */
+    readonly ttl_field?: string;
+    readonly version?: number;
+    readonly key?: { readonly type: string; readonly as: string };
     readonly files: readonly string[];
   }[];
   /** Where the credential is tried before the task hears of it. */
@@ -69,11 +73,14 @@ export function scopeOf(asked: Asked, profile: Profile, plan: Plan, terms: Terms
     event,
     parent,
     policies: plan.policies,
-    secrets: plan.asks.map(({ secret, method, path, body, files }) => ({
+    secrets: plan.asks.map(({ secret, method, path, body, ttlField, version, key, files }) => ({
       secret,
       method,
       path,
       ...(body === undefined ? {} : { body }),
+      ...(ttlField === undefined ? {} : { ttl_field: ttlField }),
+      ...(version === undefined ? {} : { version }),
+      ...(key === undefined ? {} : { key: { ...key } }),
       files: files.map(({ name }) => name),
     })),
     ...(plan.ready === undefined ? {} : { ready: { probe: plan.ready.kind, address: plan.ready.address } }),

@@ -2,13 +2,9 @@
 // secrets pass through here in memory only, from the reply to the file, and are dropped at the first
 // chance; what Vault issued is always told, even when nobody wants it any more.
 
-import { timed } from '../domain/ask.ts';
 import { wholeSeconds } from '../domain/duration.ts';
-import type { IssuedLease } from '../domain/fact.ts';
-import { type Grant, generationOf, works } from '../domain/grant.ts';
+import { type Grant, works } from '../domain/grant.ts';
 import type { Effect, GrantEvent, LeaseRenewal } from '../domain/grant-event.ts';
-import { rfc3339 } from '../domain/instant.ts';
-import { goodUntil } from '../domain/lease.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import { eventText, type PinnedCaller } from '../domain/task-spec.ts';
@@ -16,12 +12,11 @@ import type { Delivery } from '../ports/files.ts';
 import { VaultFailure } from '../ports/vault.ts';
 import type { Bindings } from './bindings.ts';
 import { callerGone, isGone } from './caller-gone.ts';
-import { type Denied, explainDenial } from './denial.ts';
-import { isForbidden, understand } from './failures.ts';
+import { understand } from './failures.ts';
 import type { Ports } from './ports.ts';
 import { probeUntilReady } from './readiness.ts';
 import { Revoker } from './revoker.ts';
-import { sessionLost } from './session-problems.ts';
+import { SecretReader } from './secret-reader.ts';
 import { TokenOpener } from './token-opener.ts';
 import type { VaultSession } from './vault-session.ts';
 
@@ -45,6 +40,7 @@ export class EffectRunner {
   readonly #bindings: Bindings;
   readonly #revoker: Revoker;
   readonly #opener: TokenOpener;
+  readonly #reader: SecretReader;
 
   constructor(ports: Ports, session: VaultSession, bindings: Bindings, leashMs: number) {
     this.#ports = ports;
@@ -52,6 +48,7 @@ export class EffectRunner {
     this.#bindings = bindings;
     this.#revoker = new Revoker(ports, session);
     this.#opener = new TokenOpener(ports, session, leashMs);
+    this.#reader = new SecretReader(ports, session);
   }
 
   /**
@@ -64,7 +61,7 @@ export class EffectRunner {
       case 'openToken':
         return this.#opener.open(effect.n, now, luggage);
       case 'readSecrets':
-        return this.#readSecrets(effect.n, grant, luggage);
+        return this.#reader.read(effect.n, grant, luggage);
       case 'probe':
         return probeUntilReady(this.#ports, effect.n, now, luggage);
       case 'publish':
@@ -92,63 +89,6 @@ export class EffectRunner {
       default:
         return effect satisfies never;
     }
-  }
-
-  async #readSecrets(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {
-    const token = luggage.token!;
-    const asked = this.#ports.clock.now();
-    // Lost while the token was made or put on record: the grant was told before it knew that this one is under it.
-    const above = generationOf(grant, n)?.session ?? null;
-    const unusable = luggage.fault ?? (above === null || this.#session.holds(above) ? null : sessionLost());
-    luggage.fault = null;
-    if (unusable !== null) {
-      luggage.token = null;
-      token[Symbol.dispose]();
-      return { type: 'secretsRead', n, askedAt: asked.at, leases: [], lost: [], problem: unusable };
-    }
-    const asks = grant.plan.asks.map((ask) => timed(ask, grant.deadline - asked.at));
-    const replies = await Promise.allSettled(asks.map((ask) => this.#ports.vault.readSecret(token, ask)));
-    luggage.token = null;
-    token[Symbol.dispose]();
-    const leases: Omit<IssuedLease, 'ends_at'>[] = [];
-    const deliveries: Delivery[] = [];
-    const lost: { secret: string; path: string }[] = [];
-    let problem: Problem | null = null;
-    let denied: Denied | null = null;
-    const accessor = generationOf(grant, n)?.accessor ?? '';
-    for (const [i, reply] of replies.entries()) {
-      const ask = asks[i]!;
-      if (reply.status === 'rejected') {
-        const failure = understand(reply.reason, this.#session);
-        if (failure.kind === 'unknown') lost.push({ secret: ask.secret, path: ask.path });
-        // A refusal tells more than an outage that happened at the same time.
-        if (problem === null || failure.kind === 'refused') {
-          problem = failure.problem;
-          denied = isForbidden(reply.reason) ? { ask, plan: grant.plan, accessor, problem } : null;
-        }
-        continue;
-      }
-      const { leaseId, ttlMs, renewable, data } = reply.value;
-      leases.push({
-        secret: ask.secret,
-        path: ask.path,
-        id: leaseId,
-        ttl_ms: ttlMs,
-        renewable,
-        revocable: leaseId !== null,
-      });
-      const end = goodUntil(asked.at, ttlMs, renewable, grant.latestDeadline);
-      deliveries.push({
-        secret: ask.secret,
-        data,
-        files: ask.files,
-        ...(end === null ? {} : { endsAt: rfc3339(end, asked) }),
-      });
-    }
-    luggage.deliveries = problem === null ? deliveries : [];
-    if (denied !== null)
-      problem = await explainDenial(denied, this.#ports.vault, () => this.#session.token());
-    return { type: 'secretsRead', n, askedAt: asked.at, leases, lost, problem };
   }
 
   async #publish(n: number, grant: Grant, luggage: Luggage): Promise<GrantEvent> {

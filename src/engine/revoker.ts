@@ -1,6 +1,7 @@
 // Owns what Vault is asked at the end of a generation. Invariant: leases first and synchronously, the token second,
 // the look-up last; nothing but Vault's own "unknown" counts as gone.
 
+import { certificateOf } from '../domain/certificate.ts';
 import { type Grant, generationOf } from '../domain/grant.ts';
 import type { Effect, GrantEvent } from '../domain/grant-event.ts';
 import { retryDelay } from '../domain/lease.ts';
@@ -25,9 +26,7 @@ export class Revoker {
   async check(effect: Extract<Effect, { type: 'checkLeases' }>, grant: Grant): Promise<GrantEvent> {
     try {
       const session = await this.#session.token();
-      const looks = await Promise.allSettled(
-        effect.ids.map((id) => this.#ports.vault.lookupLease(session, id)),
-      );
+      const looks = await Promise.allSettled(effect.ids.map((id) => this.#isKnown(session, id)));
       const known = throwSlowest(looks);
       return {
         type: 'leasesChecked',
@@ -48,10 +47,10 @@ export class Revoker {
     try {
       const session = await this.#session.token();
       // All are tried, even when one fails: no lease waits for another's database.
-      const revoked = await Promise.allSettled(ids.map((id) => vault.revokeLease(session, id)));
+      const revoked = await Promise.allSettled(ids.map((id) => this.#end(session, id)));
       throwSlowest(revoked);
       await vault.revokeToken(session, accessor);
-      const looks = [...ids.map((id) => vault.lookupLease(session, id)), this.#tokenLives(session, accessor)];
+      const looks = [...ids.map((id) => this.#lives(session, id)), this.#tokenLives(session, accessor)];
       const left = throwSlowest(await Promise.allSettled(looks));
       if (!left.includes(true)) return { type: 'revoked', n };
       const problem = new Problem(
@@ -81,6 +80,28 @@ export class Revoker {
     }
     telemetry.log('warn', 'the token of an abandoned revocation ends by its TTL or the leash');
     return { type: 'alarm' };
+  }
+
+  /** Before its end: a certificate counts as known once it is on record, revoked by somebody else or not. */
+  async #isKnown(session: Secret, id: string): Promise<boolean> {
+    const certificate = certificateOf(id);
+    if (certificate === null) return this.#ports.vault.lookupLease(session, id);
+    return (await this.#ports.vault.lookupCertificate(certificate)) !== 'unknown';
+  }
+
+  #end(session: Secret, id: string): Promise<void> {
+    const certificate = certificateOf(id);
+    const { vault } = this.#ports;
+    return certificate === null
+      ? vault.revokeLease(session, id)
+      : vault.revokeCertificate(session, certificate);
+  }
+
+  /** After its end. */
+  async #lives(session: Secret, id: string): Promise<boolean> {
+    const certificate = certificateOf(id);
+    if (certificate === null) return this.#ports.vault.lookupLease(session, id);
+    return (await this.#ports.vault.lookupCertificate(certificate)) === 'valid';
   }
 
   /** A session that may not look tokens up has to believe the answer to the revocation. */

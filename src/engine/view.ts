@@ -6,6 +6,7 @@ import type { Grant } from '../domain/grant.ts';
 import { current, works } from '../domain/grant.ts';
 import type { Moment } from '../domain/instant.ts';
 import { rfc3339 } from '../domain/instant.ts';
+import type { Lease } from '../domain/lease.ts';
 import type { Scope } from '../domain/scope.ts';
 import type { BusinessEvent } from '../domain/task-spec.ts';
 
@@ -71,11 +72,17 @@ export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
     leases:
       (generation ?? grant.generations.at(-1))?.leases.map((lease) => ({
         secret: lease.secret,
-        expires_at: lease.endsAt === null ? null : rfc3339(Math.min(lease.endsAt, grant.deadline), now),
+        expires_at: endOf(lease, grant, now),
         renewable: lease.renewable,
         revocable: lease.revocable,
       })) ?? [],
   };
+}
+
+/** What can be revoked ends with the task at the latest, all else at its own time. */
+function endOf({ endsAt, revocable }: Lease, { deadline }: Grant, now: Moment): string | null {
+  if (endsAt === null) return null;
+  return rfc3339(revocable ? Math.min(endsAt, deadline) : endsAt, now);
 }
 
 const approvalOf = ({ digest, approveBy, given, scope }: Approval, now: Moment) => ({

@@ -2,7 +2,8 @@
 // and readSecret are not cut off while Vault can still answer (120 s, beyond its own 90 s), and repeated
 // only after a plain refusal: a reply that nobody waits for would be a credential that nobody ends.
 
-import type { Ask } from '../domain/ask.ts';
+import type { TimedAsk } from '../domain/ask.ts';
+import type { Certificate } from '../domain/certificate.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { TaskLogin } from '../domain/task-login.ts';
@@ -81,10 +82,13 @@ export interface LoggedIn extends TaskToken {
 }
 
 export interface IssuedSecret {
+  /** Of a certificate without a lease that its ask wants revoked by its serial: mount and serial (certificate.ts). */
   readonly leaseId: string | null;
   /** Null when the secret has no TTL of its own. */
   readonly ttlMs: number | null;
   readonly renewable: boolean;
+  /** Vault rotates it by itself, and its TTL is the time until then. */
+  readonly follows?: boolean;
   /** The fields of the secret. Drop it as soon as the files are rendered. */
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -120,13 +124,19 @@ export interface Vault {
    */
   claimUse(session: Secret, use: string, record: UseRecord): Promise<boolean>;
   /** Spends the task's token on one secret. */
-  readSecret(token: Secret, ask: Ask): Promise<IssuedSecret>;
+  readSecret(token: Secret, ask: TimedAsk): Promise<IssuedSecret>;
   /** True when Vault knows the lease. */
   lookupLease(session: Secret, leaseId: string): Promise<boolean>;
   /** What Vault granted. A lease it does not know fails with `missing`. */
   renewLease(session: Secret, leaseId: string, incrementSeconds: number): Promise<Renewal>;
   /** Revokes with `sync: true`: resolves when the engine has done it (sys/leases/revoke). */
   revokeLease(session: Secret, leaseId: string): Promise<void>;
+  /** What the mount says of a certificate: revoked or expired, or neither; `unknown` where it does not store it. */
+  lookupCertificate(certificate: Certificate): Promise<'valid' | 'ended' | 'unknown'>;
+  /** Puts the serial on the mount's list of revoked ones; one that is there already is a success. */
+  revokeCertificate(session: Secret, certificate: Certificate): Promise<void>;
+  /** Whether the session may revoke certificates at that mount. */
+  mayRevokeCertificates(session: Secret, mount: string): Promise<boolean>;
   /** Revokes a token by accessor; a token that is gone already is a success. */
   revokeToken(session: Secret, accessor: string): Promise<void>;
   /** True when Vault knows the token. */

@@ -14,6 +14,7 @@ import { fileSlotFaults, owner } from './file-rule.ts';
 import { probeRule, ready } from './ready.ts';
 import { duration, fileMode, identifier, unixId } from './scalars.ts';
 import { secretRule, toSecretRule } from './secret-rule.ts';
+import { requirement } from './secret-terms.ts';
 import { profileNameSchema } from './signal.ts';
 import { slotFaults } from './slots.ts';
 import { vaultAccess } from './vault-access.ts';
@@ -84,6 +85,7 @@ const profileShape = z.strictObject({
   owner: owner.optional(),
   mode: fileMode.optional(),
   unsafe: z.boolean().default(false),
+  require: requirement,
   secrets: z
     .record(identifier, secretRule)
     .refine((all) => Object.keys(all).length > 0, 'needs at least one secret'),
@@ -121,6 +123,9 @@ export const profileFile = profileShape.superRefine((profile, context) => {
   const seen = new Set<string>();
   for (const [secret, rule] of Object.entries(profile.secrets)) {
     checkSlots(['secrets', secret, 'path'], rule.path);
+    if (profile.require === 'revocable' && rule.revoke === 'none') {
+      complain(['secrets', secret, 'revoke'], "contradicts the profile's require: revocable: take one out");
+    }
     for (const text of strings(rule.body)) checkSlots(['secrets', secret, 'body'], text);
     for (const [file, fileRule] of Object.entries(rule.files)) {
       for (const { key, fault } of fileSlotFaults(fileRule, profile.params)) {
@@ -174,7 +179,10 @@ export function toProfile(file: ProfileFile): Profile {
       ready: file.ready && probeRule(file.ready),
       onChange: file.on_change?.signal,
     }),
-    secrets: Object.entries(file.secrets).map(([key, rule]) => toSecretRule(key, rule)),
+    secrets: Object.entries(file.secrets).map(([key, rule]) => ({
+      ...toSecretRule(key, rule),
+      ...defined({ require: rule.require ?? file.require }),
+    })),
   };
 }
 

@@ -40,6 +40,11 @@ export const secretReply = z.object({
   mount_type: z.string().optional(),
 });
 
+/** Reply of pki/cert/{serial}; 0 for one that is not revoked. */
+export const certificateReply = z.object({
+  data: z.object({ certificate: z.string(), revocation_time: z.number().int().min(0) }),
+});
+
 /** Reply of sys/capabilities-self (developer.hashicorp.com/vault/api-docs/system/capabilities-self): rights by path. */
 export const capabilitiesReply = z.object({ data: z.record(z.string(), z.array(z.string())) });
 

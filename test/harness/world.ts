@@ -31,6 +31,8 @@ export type WorldOptions = {
   leash?: string;
   /** An audit device that writes everything in clear, at `world.auditPath`. */
   audit?: boolean;
+  /** Policies beside the samples that task tokens may have: name → HCL. */
+  policies?: Record<string, string>;
   /** Profiles beside the samples. */
   profiles?: Record<string, ProfileBody>;
   /** Laid over the configuration, key by key; objects are merged. */
@@ -147,7 +149,12 @@ export const createWorld = async (options: WorldOptions = {}): Promise<World> =>
       }),
       startPostgres({ dir: join(disk, 'postgres') }),
     ]);
-    const provisioned = await provision({ vault, postgres, leash, extraPolicies: SAMPLE_POLICIES });
+    const provisioned = await provision({
+      vault,
+      postgres,
+      leash,
+      extraPolicies: { ...SAMPLE_POLICIES, ...options.policies },
+    });
     await sampleRoles(vault);
     await mkdir(paths.profiles, { recursive: true });
     await mkdir(paths.scratch, { recursive: true });

@@ -20,6 +20,8 @@ export interface Requests {
   ): Promise<unknown>;
   /** As call, about a lease or a token: false when Vault answers that there is none. */
   find(path: string, token: Secret, urgency: Urgency, body: unknown): Promise<boolean>;
+  /** What can be read without a token; null when Vault answers 404. */
+  look(path: string, urgency: Urgency): Promise<unknown>;
   /** A request that issues something: it is left to end for as long as Vault can still answer. */
   issue(
     method: 'GET' | 'POST',
@@ -27,6 +29,7 @@ export interface Requests {
     token: Secret | null,
     urgency: Urgency,
     body?: unknown,
+    query?: Readonly<Record<string, string>>,
   ): Promise<unknown>;
 }
 
@@ -70,8 +73,16 @@ export function openRequests(options: {
       const call = { method: 'POST', path: `/${path}`, urgency, limitMs: limitOf(urgency) };
       return (await send({ ...call, mayBeMissing: true, ...json(body) }, token)) !== MISSING;
     },
-    issue: (method, path, token, urgency, body) =>
-      send({ method, path: `/${path}`, urgency, ...json(body) }, token),
+    async look(path, urgency) {
+      const call = { method: 'GET', path: `/${path}`, urgency, limitMs: limitOf(urgency), mayBeAbsent: true };
+      const reply = await send(call, null);
+      return reply === MISSING ? null : reply;
+    },
+    issue: (method, path, token, urgency, body, query) =>
+      send(
+        { method, path: `/${path}`, urgency, ...json(body), ...(query === undefined ? {} : { query }) },
+        token,
+      ),
   };
 }
 

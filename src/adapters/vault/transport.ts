@@ -19,6 +19,7 @@ export interface CallOptions {
   readonly method: string;
   readonly path: string;
   readonly uri?: string;
+  readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Record<string, string>;
   readonly json?: unknown;
   readonly urgency: Urgency;
@@ -26,6 +27,8 @@ export interface CallOptions {
   readonly limitMs?: number;
   /** That there is no such lease or token is an answer here, MISSING, and no failure. */
   readonly mayBeMissing?: boolean;
+  /** The same for 404. */
+  readonly mayBeAbsent?: boolean;
 }
 
 /** The body of an answer that no reply can forge. */
@@ -56,7 +59,7 @@ export function openTransport(options: TransportOptions): Transport {
         .through(call.urgency, laneOf(call), () =>
           connections.exchange({
             method: call.method,
-            path: call.uri!.slice(origin.length),
+            path: call.uri!.slice(origin.length) + queryOf(call),
             headers: {
               'x-vault-request': 'true',
               ...call.headers,
@@ -74,7 +77,8 @@ export function openTransport(options: TransportOptions): Transport {
         if (reply.status === 200 || reply.status === 204) {
           return { statusCode: reply.status, body: parse(reply.bytes), request };
         }
-        if (call.mayBeMissing === true && isMissing(reply.status, reply.bytes)) {
+        const missing = call.mayBeMissing === true && isMissing(reply.status, reply.bytes);
+        if (missing || (call.mayBeAbsent === true && reply.status === 404)) {
           return { statusCode: 200, body: MISSING, request };
         }
         throw failedReply(line, reply.status, reply.bytes, reply.retryAfter);
@@ -89,6 +93,9 @@ export function openTransport(options: TransportOptions): Transport {
 
   return { defaults: () => send, close: () => connections.close() };
 }
+
+const queryOf = ({ query }: CallOptions): string =>
+  query === undefined ? '' : `?${new URLSearchParams(query)}`;
 
 /** The mount that the request is for: that of the lease, else of the path. */
 function laneOf({ json, path }: CallOptions): string {

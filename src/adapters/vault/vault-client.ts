@@ -3,6 +3,7 @@
 
 import type { Vault } from '../../ports/vault.ts';
 import { renewReply } from '../../schema/vault-reply.ts';
+import { lookupCertificate, mayRevokeCertificates, revokeCertificate } from './certificates.ts';
 import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import { type AuthOptions, loginWith } from './login.ts';
@@ -73,6 +74,9 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
       // Revoking what Vault does not know is a success.
       await requests.find('sys/leases/revoke', session, URGENCY.revoke, { lease_id: leaseId, sync: true });
     },
+    lookupCertificate: (certificate) => lookupCertificate(requests, certificate),
+    revokeCertificate: (session, certificate) => revokeCertificate(requests, session, certificate),
+    mayRevokeCertificates: (session, mount) => mayRevokeCertificates(requests, session, mount),
     async revokeToken(session, accessor) {
       await requests.find('auth/token/revoke-accessor', session, URGENCY.revoke, { accessor });
     },

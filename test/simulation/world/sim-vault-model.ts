@@ -2,12 +2,15 @@
 // made. Invariant: as in Vault, a token takes its children and leases with it; while sealed nothing ends;
 // what an engine cannot take back stays a known lease, tried six times and then left for good.
 
+import { certificateId, certificateMount } from '../../../src/domain/certificate.ts';
 import { unitHash } from '../../../src/domain/hash.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 
 /** What one path issues. */
 export interface SimSecret {
-  readonly engine: 'database' | 'pki' | 'kv';
+  readonly engine: 'database' | 'pki' | 'kv' | 'static';
+  /** A certificate of a role with generate_lease: false, and perhaps no_store: true. */
+  readonly leaseless?: 'stored' | 'not stored';
   readonly ttlMs: number;
   readonly maxTtlMs: number;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -60,6 +63,15 @@ export interface Snapshot {
   readonly takenAt: number;
   readonly tokens: readonly SimToken[];
   readonly leases: readonly SimLease[];
+  readonly certificates: readonly SimCertificate[];
+}
+
+/** On record at its mount. */
+export interface SimCertificate {
+  /** Mount and serial, as certificateId writes it. */
+  readonly id: string;
+  readonly endsAt: number;
+  revoked: boolean;
 }
 
 const beneath = (cause: EndCause): EndCause =>
@@ -76,6 +88,7 @@ export class SimVaultModel {
   readonly down = new Set<SimSecret['engine']>();
   readonly tokens = new Map<string, SimToken>();
   readonly leases = new Map<string, SimLease>();
+  readonly certificates = new Map<string, SimCertificate>();
   /** Assertions that were presented, and for what. */
   readonly uses = new Map<string, string>();
   /** By lease id. Judges look here, not at the leases. */
@@ -85,6 +98,7 @@ export class SimVaultModel {
   readonly secrets: Readonly<Record<string, SimSecret>>;
   readonly #clock: Clock;
   readonly #byValue = new Map<string, SimToken>();
+  readonly #roles = new Map<string, { n: number; at: number }>();
   #count = 0;
 
   constructor(clock: Clock, secrets: Readonly<Record<string, SimSecret>>) {
@@ -105,6 +119,10 @@ export class SimVaultModel {
     }
     for (const lease of this.leases.values()) {
       if (lease.endsAt <= now && lease.retryAt <= now) this.#endByItself(lease);
+    }
+    for (const { id, endsAt, revoked } of this.certificates.values()) {
+      if (endsAt <= now && !revoked && this.credentials.delete(id))
+        this.ended.set(id, { cause: 'expired', at: now });
     }
   }
 
@@ -166,6 +184,46 @@ export class SimVaultModel {
     return lease;
   }
 
+  /** A certificate that hangs under no token; null where its role does not store it, so that nothing can end it. */
+  certify(path: string, { ttlMs, leaseless }: SimSecret, token: SimToken): string | null {
+    this.#count += 1;
+    const id = certificateId({ mount: certificateMount(path)!, serial: `0${this.#count}` });
+    const endsAt = this.now + ttlMs;
+    const { accessor, meta } = token;
+    this.credentials.set(id, {
+      path,
+      accessor,
+      task: meta.task ?? null,
+      issuedAt: this.now,
+      validUntil: endsAt,
+    });
+    if (leaseless === 'not stored') return null;
+    this.certificates.set(id, { id, endsAt, revoked: false });
+    return id;
+  }
+
+  /** False when the mount has no such certificate. */
+  revokeCertificate(id: string): boolean {
+    const certificate = this.certificates.get(id);
+    if (certificate === undefined) return false;
+    if (certificate.revoked || certificate.endsAt <= this.now) return true;
+    certificate.revoked = true;
+    this.credentials.delete(id);
+    this.ended.set(id, { cause: 'revoked', at: this.now });
+    return true;
+  }
+
+  /** The credential of a static role: which one it is, and how long until Vault rotates it. It does so when it can. */
+  rotating(path: string, { ttlMs: periodMs }: SimSecret): { readonly n: number; readonly ttlMs: number } {
+    const role = this.#roles.get(path) ?? { n: 1, at: this.now };
+    this.#roles.set(path, role);
+    while (!this.down.has('static') && role.at + periodMs <= this.now) {
+      role.n += 1;
+      role.at += periodMs;
+    }
+    return { n: role.n, ttlMs: Math.max(0, role.at + periodMs - this.now) };
+  }
+
   /** What a renewal gives: never more than the engine's max TTL leaves. Milliseconds. */
   renew(lease: SimLease, askedMs: number): number {
     const ttlMs = Math.max(0, Math.min(askedMs, lease.maxEndsAt - this.now));
@@ -192,25 +250,30 @@ export class SimVaultModel {
       takenAt: this.now,
       tokens: [...this.tokens.values()].map((token) => ({ ...token })),
       leases: [...this.leases.values()].map((lease) => ({ ...lease })),
+      certificates: [...this.certificates.values()].map((certificate) => ({ ...certificate })),
     };
   }
 
   /** Restored from a snapshot: what is younger is forgotten, what was ended since is back; databases stay. */
-  restore({ tokens, leases }: Snapshot): void {
-    const kept = new Set([...tokens.map(({ accessor }) => accessor), ...leases.map(({ id }) => id)]);
-    for (const name of [...this.tokens.keys(), ...this.leases.keys()]) {
+  restore({ tokens, leases, certificates }: Snapshot): void {
+    const ids = [...leases, ...certificates].map(({ id }) => id);
+    const kept = new Set([...tokens.map(({ accessor }) => accessor), ...ids]);
+    for (const name of [...this.tokens.keys(), ...this.leases.keys(), ...this.certificates.keys()]) {
       if (!kept.has(name)) this.ended.set(name, { cause: 'forgotten', at: this.now });
     }
     this.tokens.clear();
     this.#byValue.clear();
     this.leases.clear();
+    this.certificates.clear();
     for (const token of tokens) this.#keep({ ...token });
+    for (const certificate of certificates) this.certificates.set(certificate.id, { ...certificate });
     for (const lease of leases) this.leases.set(lease.id, { ...lease, retryAt: 0 });
   }
 
   /** Restored from a snapshot that is older than these leases: Vault forgets, the database does not. */
   forgetLeases(): void {
-    this.restore({ takenAt: 0, tokens: [...this.tokens.values()], leases: [] });
+    const certificates = [...this.certificates.values()];
+    this.restore({ takenAt: 0, tokens: [...this.tokens.values()], leases: [], certificates });
   }
 
   /** Restarted or unsealed: what was waiting for its next attempt is tried at once; irrevocable stays. */

@@ -1,7 +1,8 @@
 // Owns the Vault port on a simulated server: each verb with the answers and failures that a real Vault 1.21
 // gives. The contract suite holds it to that.
 
-import type { Ask } from '../../../src/domain/ask.ts';
+import type { TimedAsk } from '../../../src/domain/ask.ts';
+import { type Certificate, certificateId } from '../../../src/domain/certificate.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type {
@@ -17,7 +18,7 @@ import type {
 } from '../../../src/ports/vault.ts';
 import { SimRoad } from './sim-road.ts';
 import { type SimSecret, type SimToken, SimVaultModel } from './sim-vault-model.ts';
-import { refused, unknown } from './vault-failures.ts';
+import { failure, refused, unknown } from './vault-failures.ts';
 
 export { type Fault, LAST_WORD_MS, TIMEOUT_MS, type Verb } from './sim-road.ts';
 
@@ -32,6 +33,8 @@ export interface SimVaultOptions {
   readonly policies: Readonly<Record<string, readonly string[]>>;
   /** What the token role allows as entity alias (allowed_entity_aliases); nothing by default. */
   readonly entityAliases?: readonly string[];
+  /** PKI mounts at which the session's policy does not allow revocations by serial. */
+  readonly irrevocableMounts?: readonly string[];
   /** How long a request may take that issues nothing. Milliseconds. */
   readonly timeoutMs?: number;
 }
@@ -149,20 +152,52 @@ export class SimVault extends SimRoad implements Vault {
     });
   }
 
-  readSecret(token: Secret, ask: Ask): Promise<IssuedSecret> {
+  readSecret(token: Secret, ask: TimedAsk): Promise<IssuedSecret> {
     const as = textOf(token);
     return this.request('readSecret', ask.path, () => {
       const holder = this.#holder(as);
       const secret = this.model.secrets[ask.path];
       if (!this.#allows(holder, ask.path)) throw refused(403, 'permission denied');
       if (secret === undefined) throw refused(400, `unknown role: ${ask.path}`);
+      if (secret.engine === 'static') return this.#static(ask, secret);
       if (this.model.down.has(secret.engine)) throw unknown('the engine cannot reach its database');
       if (secret.engine === 'kv') {
         return { leaseId: null, ttlMs: null, renewable: false, data: { ...secret.fields } };
       }
+      if (secret.leaseless !== undefined) {
+        const serial = this.model.certify(ask.path, secret, holder);
+        const leaseId = ask.revoke === 'serial' ? serial : null;
+        return { leaseId, ttlMs: secret.ttlMs, renewable: false, data: { ...secret.fields } };
+      }
       const { id, renewable, endsAt } = this.model.issue(ask.path, secret, holder);
       const ttlMs = endsAt - this.model.now;
       return { leaseId: id, ttlMs, renewable, data: { ...secret.fields, username: `v-${id}` } };
+    });
+  }
+
+  lookupCertificate(certificate: Certificate): Promise<'valid' | 'ended' | 'unknown'> {
+    return this.request('lookupCertificate', certificateId(certificate), () => {
+      const found = this.model.certificates.get(certificateId(certificate));
+      if (found === undefined) return 'unknown';
+      return found.revoked || found.endsAt <= this.model.now ? 'ended' : 'valid';
+    });
+  }
+
+  revokeCertificate(session: Secret, certificate: Certificate): Promise<void> {
+    const as = textOf(session);
+    const id = certificateId(certificate);
+    return this.request('revokeCertificate', id, () => {
+      this.#mayAsAgent(as);
+      if (this.model.down.has('pki')) throw unknown('the engine cannot write');
+      if (!this.model.revokeCertificate(id)) throw refused(400, `certificate with serial ${id} not found`);
+    });
+  }
+
+  mayRevokeCertificates(session: Secret, mount: string): Promise<boolean> {
+    const as = textOf(session);
+    return this.request('mayRevokeCertificates', mount, () => {
+      this.#mayAsAgent(as);
+      return !(this.#options.irrevocableMounts ?? []).includes(mount);
     });
   }
 
@@ -222,6 +257,14 @@ export class SimVault extends SimRoad implements Vault {
       if (token === undefined) throw refused(400, 'invalid accessor', true);
       return this.#allows(token, path) ? ['read', 'update'] : ['deny'];
     });
+  }
+
+  #static(ask: TimedAsk, secret: SimSecret): IssuedSecret {
+    const { n, ttlMs } = this.model.rotating(ask.path, secret);
+    if (ask.fresh === true && ttlMs === 0)
+      throw failure('later', 'VAULT_UNREACHABLE', 'it is due, and not rotated');
+    const data = { ...secret.fields, username: 'app', password: `CANARY-password-${n}`, ttl: ttlMs / 1000 };
+    return { leaseId: null, ttlMs, renewable: false, follows: true, data };
   }
 
   #newSession(): SimToken {

@@ -99,6 +99,7 @@ export const lease = (overrides: Partial<Lease> = {}): Lease => ({
   renewedAt: instant(0),
   renewable: true,
   revocable: true,
+  follows: false,
   capped: false,
   lostAt: null,
   known: false,

@@ -42,6 +42,9 @@ const requests: Requests = {
   async find() {
     throw new Error('a login asks for nothing that may be missing');
   },
+  async look() {
+    throw new Error('a login looks at nothing');
+  },
   async issue() {
     throw new Error('a plain login unwraps nothing');
   },
