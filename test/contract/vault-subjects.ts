@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectVault } from '../../src/adapters/vault/vault-client.ts';
 import { releaseChildren } from '../../src/dev/children.ts';
 import { freePort } from '../../src/dev/free-port.ts';
-import { startPostgres } from '../../src/dev/postgres-server.ts';
+import { type PostgresServer, startPostgres } from '../../src/dev/postgres-server.ts';
 import { type Provisioned, provision } from '../../src/dev/provision.ts';
 import { vaultBinary } from '../../src/dev/vault-binary.ts';
 import { startVault, type VaultServer } from '../../src/dev/vault-server.ts';
 import type { Vault } from '../../src/ports/vault.ts';
+import { administer, shippedComment, widenSession } from '../harness/administer.ts';
 import { customerPolicy, customerRecords } from '../harness/customers.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { ANY, SWALLOW } from '../harness/faults.ts';
@@ -39,6 +40,9 @@ export interface VaultSubject {
   close(): Promise<void>;
 }
 
+/** Vault rotates no static role more often than every 5 s, and looks for what is due as often. */
+export const ROTATION_MS = 6000;
+
 const SECRETS = {
   'database/creds/report': {
     engine: 'database',
@@ -52,6 +56,21 @@ const SECRETS = {
     maxTtlMs: 3_600_000,
     fields: { certificate: 'C', private_key: 'K' },
   },
+  'pki/issue/bare': {
+    engine: 'pki',
+    leaseless: 'stored',
+    ttlMs: 3_600_000,
+    maxTtlMs: 3_600_000,
+    fields: { certificate: 'C', private_key: 'K' },
+  },
+  'pki/issue/not-stored': {
+    engine: 'pki',
+    leaseless: 'not stored',
+    ttlMs: 3_600_000,
+    maxTtlMs: 3_600_000,
+    fields: { certificate: 'C', private_key: 'K' },
+  },
+  'database/static-creds/service': { engine: 'static', ttlMs: ROTATION_MS, maxTtlMs: 0, fields: {} },
   'secret/data/app/prod': {
     engine: 'kv',
     ttlMs: 0,
@@ -69,6 +88,7 @@ const POLICIES = {
   'tasklease-report-read': ['database/creds/report'],
   'tasklease-deploy-cert': ['pki/issue/app'],
   'tasklease-app-config': ['secret/data/app/*'],
+  'tasklease-engines': ['pki/issue/*', 'database/static-creds/*'],
   'tasklease-customer': ['secret/data/customers/{{identity.entity.aliases.auth_token_1.name}}'],
 };
 /** What the token role of both allows as alias. */
@@ -76,7 +96,13 @@ const ENTITY_ALIASES = ['c-*'];
 
 export async function simulatedVault(): Promise<VaultSubject> {
   const clock = new SimClock();
-  const options = { clock, secrets: SECRETS, policies: POLICIES, entityAliases: ENTITY_ALIASES };
+  const options = {
+    clock,
+    secrets: SECRETS,
+    policies: POLICIES,
+    entityAliases: ENTITY_ALIASES,
+    irrevocableMounts: ['other-pki'],
+  };
   const vault = new SimVault({ ...options, leashMs: LEASH_MS });
   const unreachable = new SimVault({ ...options, leashMs: LEASH_MS });
   unreachable.fault = () => 'unreachable';
@@ -116,6 +142,20 @@ export interface RealVault extends VaultSubject {
   connect(options: Partial<Parameters<typeof connectVault>[0]>): ReturnType<typeof connectVault>;
 }
 
+/** What hangs under no lease: certificates by their serial, a login whose password Vault rotates. */
+async function moreRoles(server: VaultServer, postgres: PostgresServer): Promise<void> {
+  await widenSession({ vault: server }, shippedComment('path "pki/revoke"'));
+  const role = { allow_any_name: true, enforce_hostnames: false, key_type: 'ec', key_bits: 256, ttl: '1h' };
+  await administer({ vault: server }, 'POST', 'pki/roles/bare', { ...role, generate_lease: false });
+  await administer({ vault: server }, 'POST', 'pki/roles/not-stored', { ...role, no_store: true });
+  await postgres.query(`create role service login password 'first'`);
+  await administer({ vault: server }, 'POST', 'database/static-roles/service', {
+    db_name: 'sample',
+    username: 'service',
+    rotation_period: `${ROTATION_MS / 1000}s`,
+  });
+}
+
 export async function realVault(): Promise<RealVault> {
   const { path: binary } = await vaultBinary({
     log: { line: () => undefined, step: () => undefined } as never,
@@ -125,7 +165,11 @@ export async function realVault(): Promise<RealVault> {
     startPostgres({ dir: join(dir, 'postgres') }),
     startVault({ binary, dir: join(dir, 'vault'), storage: 'inmem' }),
   ]);
-  const extraPolicies = { 'tasklease-customer': await customerPolicy(server) };
+  const extraPolicies = {
+    'tasklease-customer': await customerPolicy(server),
+    'tasklease-engines': `path "pki/issue/+" { capabilities = ["update"] }
+path "database/static-creds/+" { capabilities = ["read"] }`,
+  };
   const provisioned = await provision({
     vault: server,
     postgres,
@@ -133,6 +177,7 @@ export async function realVault(): Promise<RealVault> {
     entityAliases: ENTITY_ALIASES,
   });
   await customerRecords(server, ['c-1', 'c-2']);
+  await moreRoles(server, postgres);
   const role = (await server.request('GET', 'auth/token/roles/tasklease-session')).body.data!;
   await server.request('POST', 'auth/token/roles/tasklease-brief', {
     orphan: true,

@@ -5,11 +5,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { administer, shippedComment, widenSession } from '../harness/administer.ts';
 import { run } from '../harness/servers/run.ts';
 import type { Json } from '../harness/socket-api.ts';
 import { expectProblem, startTask, stopTask } from '../harness/tasks.ts';
 import type { World } from '../harness/world.ts';
-import { administer, cycles, engineWorld, secretOf, shippedComment, widenSession } from './engine-world.ts';
+import { cycles, engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 let dir: string;

@@ -1,13 +1,14 @@
 // Owns the bar of the database engine: PostgreSQL, MariaDB and Redis, each with its own client.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canLogin } from '../../src/dev/postgres-server.ts';
+import { administer } from '../harness/administer.ts';
 import { type Mariadb, mariadbClient, startMariadb } from '../harness/servers/mariadb.ts';
 import { type Redis, redisClient, startRedis } from '../harness/servers/redis.ts';
 import { startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { lookupLease } from '../harness/vault-lists.ts';
 import type { World } from '../harness/world.ts';
-import { administer, cycles, engineWorld, secretOf } from './engine-world.ts';
+import { cycles, engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 let mariadb: Mariadb;

@@ -1,6 +1,5 @@
 // Owns an installation with more engines than the samples have, and the story that each of them must stand twenty times:
 // the credential works with its own client while the task lives, and is refused when the task is stopped.
-import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { profile } from '../harness/sample-profiles.ts';
 import type { Json } from '../harness/socket-api.ts';
@@ -34,39 +33,6 @@ export const engineWorld = async (
     ...options,
     policies: { [POLICY]: rules, ...options.policies },
     profiles: { ...profiles, ...options.profiles },
-  });
-};
-
-/** A call as Vault's administrator that must succeed; what it answers. */
-export const administer = async (
-  { vault }: Pick<World, 'vault'>,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<Json> => {
-  const reply = await vault.request(method, path, body);
-  const errors = (reply.body.errors ?? []).join('; ');
-  expect(reply.status, `${method} ${path}: ${errors}`).toBeLessThan(300);
-  return reply.body;
-};
-
-const shippedSession = (): string =>
-  readFileSync(new URL('../../vault-policies/session.hcl', import.meta.url), 'utf8');
-
-/** A rule that the session's policy has as a comment only: what it is with the comment taken off. */
-export const shippedComment = (head: string): string => {
-  const lines = shippedSession().split('\n');
-  const rule = lines.slice(lines.findIndex((line) => line.startsWith(`# ${head}`)));
-  return rule
-    .slice(0, rule.indexOf('# }') + 1)
-    .map((line) => line.slice(2))
-    .join('\n');
-};
-
-/** The shipped policy of the session with more rules after it. */
-export const widenSession = async (world: Pick<World, 'vault'>, rules: string): Promise<void> => {
-  await administer(world, 'PUT', 'sys/policies/acl/tasklease-session', {
-    policy: `${shippedSession()}\n${rules}`,
   });
 };
 

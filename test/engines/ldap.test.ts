@@ -1,11 +1,12 @@
 // Owns the bar of the LDAP engine on a real OpenLDAP: entries made for a task, accounts of a library lent to it, and
 // accounts whose password Vault rotates.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { type Slapd, startSlapd } from '../harness/servers/slapd.ts';
 import { startTask, stopTask } from '../harness/tasks.ts';
 import { lookupLease } from '../harness/vault-lists.ts';
 import type { World } from '../harness/world.ts';
-import { administer, cycles, engineWorld, secretOf } from './engine-world.ts';
+import { cycles, engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 let slapd: Slapd;

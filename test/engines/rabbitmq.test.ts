@@ -1,9 +1,10 @@
 // Owns the bar of the RabbitMQ engine: users that an AMQP client logs in as, and the management API knows.
 import amqp from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { type Rabbitmq, rabbitmqApi, startRabbitmq } from '../harness/servers/rabbitmq.ts';
 import type { World } from '../harness/world.ts';
-import { administer, cycles, engineWorld } from './engine-world.ts';
+import { cycles, engineWorld } from './engine-world.ts';
 
 let world: World;
 let rabbitmq: Rabbitmq;

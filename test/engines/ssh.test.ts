@@ -4,10 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { mustRun } from '../harness/servers/run.ts';
 import { expectProblem, startTask, stopTask } from '../harness/tasks.ts';
 import type { World } from '../harness/world.ts';
-import { administer, CYCLES, cycles, engineWorld, secretOf } from './engine-world.ts';
+import { CYCLES, cycles, engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 let dir: string;

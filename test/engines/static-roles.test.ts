@@ -1,10 +1,11 @@
 // Owns what becomes of a password that Vault rotates under a living task: it is followed, soon after and not before.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { type Mariadb, mariadbClient, startMariadb } from '../harness/servers/mariadb.ts';
 import { showTask, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import type { World } from '../harness/world.ts';
-import { administer, engineWorld, secretOf } from './engine-world.ts';
+import { engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 let mariadb: Mariadb;

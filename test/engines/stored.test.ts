@@ -2,11 +2,12 @@
 // revoked; its file goes with the task. And of any other path that a profile describes itself.
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { lookupLease } from '../harness/vault-lists.ts';
 import type { World } from '../harness/world.ts';
-import { administer, CYCLES, engineWorld, secretOf } from './engine-world.ts';
+import { CYCLES, engineWorld, secretOf } from './engine-world.ts';
 
 let world: World;
 const TOTP_KEY = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
