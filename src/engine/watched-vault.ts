@@ -38,6 +38,7 @@ const VERBS = [
   ...(['openSession', 'renewSession', 'closeSession', 'createToken', 'login', 'renewToken'] as const),
   ...(['claimUse', 'readSecret', 'lookupLease', 'renewLease', 'revokeLease'] as const),
   ...(['revokeToken', 'lookupToken', 'rightsOf'] as const),
+  ...(['lookupCertificate', 'revokeCertificate', 'mayRevokeCertificates'] as const),
 ] as const satisfies readonly (keyof Vault)[];
 
 // A verb that is not listed would go uncounted.

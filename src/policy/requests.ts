@@ -38,7 +38,7 @@ export function profileRequests(
 }
 
 function asked(rule: SecretRule, values: Readonly<Record<string, string>>): TaskRequest {
-  const body = rule.body === undefined ? undefined : (filled(rule.body, values) as TaskRequest['body']);
+  const body = filled(bodyOf(rule), values) as TaskRequest['body'];
   const path = fill(rule.path, values);
   return {
     secret: rule.name,
@@ -47,6 +47,17 @@ function asked(rule: SecretRule, values: Readonly<Record<string, string>>): Task
     path,
     ...(body === undefined || Object.keys(body).length === 0 ? {} : { body }),
     values,
+  };
+}
+
+/** What is sent: what the agent fills in (ttl_field, a key of its own making) is a slot of which nobody decides. */
+function bodyOf({ method, body, ttlField, key }: SecretRule): Readonly<Record<string, unknown>> | undefined {
+  if (method === 'read' || (ttlField === undefined && key === undefined)) return body;
+  const made = key?.as === 'csr' ? 'csr' : 'public_key';
+  return {
+    ...body,
+    ...(ttlField === undefined ? {} : { [ttlField]: '{{task.ttl}}' }),
+    ...(key === undefined ? {} : { [made]: `{{key.${made}}}` }),
   };
 }
 

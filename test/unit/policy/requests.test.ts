@@ -95,3 +95,12 @@ test.each(['c-[0-9]{1,12}', '[a-z]+', '[A-Z]', 'v[0-9]+\\.x', '[a-z]{3}', '.*', 
     expect(value).toMatch(pattern.startsWith('v') ? /^v/ : new RegExp(`^(?:${pattern})$`));
   },
 );
+
+test('what the agent fills in is part of the request: a policy that lists parameters must allow it', () => {
+  const profile = writing('pki/sign/app', { common_name: 'a.b' });
+  const [rule] = profile.secrets;
+  const secrets = [{ ...rule!, ttlField: 'ttl', key: { type: 'ed25519', as: 'csr' } as const }];
+  const [request] = profileRequests({ ...profile, secrets });
+  expect(request!.body).toEqual({ common_name: 'a.b', ttl: '{{task.ttl}}', csr: '{{key.csr}}' });
+  expect(sampleRequest(profile, request!).body).toMatchObject({ ttl: '60s', csr: expect.any(String) });
+});
