@@ -237,11 +237,14 @@ export class Stage {
     const log = this.world
       .logs()
       .split('\n')
-      .filter((line) => line.includes(`"${task}"`));
-    expect(log.some((line) => line.includes('grant.accepted') && line.includes(JSON.stringify(id)))).toBe(
-      true,
-    );
-    expect(log.some((line) => line.includes('grant.closed'))).toBe(true);
+      .filter((line) => line.includes(`"task":"${task}"`));
+    for (const fact of ['grant.accepted', 'grant.closed']) {
+      expect(
+        log.filter((line) => line.includes(`"${fact}"`)),
+        fact,
+      ).toHaveLength(1);
+    }
+    for (const line of log) expect(JSON.parse(line).event).toBe(`${type}:${id}`);
     // What a task logs in for itself has its claims there instead.
     const reads = this.#audit.linesOf(task, 'request');
     expect(reads.length).toBeGreaterThan(0);

@@ -38,6 +38,8 @@ story({
     expect((await stage.vaultAs(...issue('tickets-api', 't-413.tickets.internal'))).status).toBe(400);
     await stage.refusedByVault(token, 'GET', 'secret/data/tickets/t-413');
     await stage.refusedByVault(token, 'GET', 'secret/metadata/tickets?list=true');
+    // What the ticket said before it was changed is not the ticket.
+    await stage.refusedByVault(token, 'GET', 'secret/data/tickets/t-412?version=1');
     await stage.refusedByVault(token, 'POST', 'secret/data/tickets/t-412', { data: {} });
     await stage.refusedByVault(...issue('app', 't-413.tickets.internal'));
 

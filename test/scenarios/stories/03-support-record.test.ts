@@ -33,6 +33,7 @@ story({
     const token = stage.tokenOf(task);
     await stage.refusedByVault(token, 'GET', 'secret/data/customers/c-1043');
     await stage.refusedByVault(token, 'GET', 'secret/metadata/customers?list=true');
+    await stage.refusedByVault(token, 'GET', 'secret/data/customers/c-1042?version=1');
     await stage.refusedByVault(token, 'DELETE', 'secret/data/customers/c-1042');
     await stage.refusedByVault(token, 'POST', 'auth/token/create', {
       policies: [stage.files.kinds[0]!.policy],

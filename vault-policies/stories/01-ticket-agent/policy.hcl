@@ -4,6 +4,9 @@
 # https://developer.hashicorp.com/vault/docs/concepts/policies#templated-policies
 path "secret/data/tickets/{{identity.entity.aliases.ACCESSOR.name}}" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }
 
 # A client certificate. For which name is decided by the role (vault/pki/roles/tickets-api.json), whose only name is
@@ -11,7 +14,7 @@ path "secret/data/tickets/{{identity.entity.aliases.ACCESSOR.name}}" {
 # https://developer.hashicorp.com/vault/api-docs/secret/pki#generate-certificate-and-key
 path "pki/issue/tickets-api" {
   capabilities        = ["update"]
-  required_parameters = ["common_name"]
+  required_parameters = ["common_name", "ttl"]
   allowed_parameters = {
     "common_name" = ["*.tickets.internal"]
     "ttl"         = []

@@ -3,7 +3,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/pki#generate-certificate-and-key
 path "pki/issue/publish" {
   capabilities        = ["update"]
-  required_parameters = ["common_name"]
+  required_parameters = ["common_name", "ttl"]
   allowed_parameters = {
     "common_name" = ["*.publish.internal"]
     "ttl"         = []

@@ -6,10 +6,16 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/databases#generate-credentials
 path "database/creds/logs-{{identity.entity.aliases.ACCESSOR.name}}" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }
 
 # What to do, and how to reach whom.
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version
 path "secret/data/runbooks/{{identity.entity.aliases.ACCESSOR.name}}" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }

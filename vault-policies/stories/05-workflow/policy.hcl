@@ -3,4 +3,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version
 path "secret/data/workflows/nightly" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }

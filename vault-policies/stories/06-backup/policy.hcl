@@ -3,4 +3,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/databases#generate-credentials
 path "database/creds/backup-writer" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }

@@ -4,4 +4,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/databases#generate-credentials
 path "database/creds/shop-migrator" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }

@@ -4,4 +4,7 @@
 # https://developer.hashicorp.com/vault/docs/concepts/policies#templated-policies
 path "database/creds/{{identity.entity.aliases.ACCESSOR.name}}" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }

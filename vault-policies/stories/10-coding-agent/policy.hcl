@@ -5,7 +5,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/pki#generate-certificate-and-key
 path "pki/issue/git" {
   capabilities        = ["update"]
-  required_parameters = ["common_name"]
+  required_parameters = ["common_name", "ttl"]
   allowed_parameters = {
     "common_name" = ["*.git.internal"]
     "ttl"         = []
@@ -16,7 +16,7 @@ path "pki/issue/git" {
 # https://developer.hashicorp.com/vault/api-docs/secret/pki#generate-certificate-and-key
 path "pki/issue/registry" {
   capabilities        = ["update"]
-  required_parameters = ["common_name"]
+  required_parameters = ["common_name", "ttl"]
   allowed_parameters = {
     "common_name" = ["*.registry.internal"]
     "ttl"         = []

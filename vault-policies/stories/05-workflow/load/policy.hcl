@@ -2,4 +2,7 @@
 # https://developer.hashicorp.com/vault/api-docs/secret/databases#generate-credentials
 path "database/creds/warehouse-writer" {
   capabilities = ["read"]
+  denied_parameters = {
+    "*" = []
+  }
 }
