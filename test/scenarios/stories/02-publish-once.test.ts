@@ -70,8 +70,9 @@ story({
     ] as const) {
       const other = word(name, changes);
       expect((await login(other)).status, name).toBe(400);
-      const run = job(`${name}-${stage.round}`, name);
-      expect(await run.ended, name).toBe(125);
+      const start = { profile: 'publish-once', event: { type: 'ci_job', id: name }, assertion: other };
+      const reply = await stage.put(stage.id(name), { ...start, bind: { connection: true } });
+      expectProblem(reply, 403, 'PROFILE_DENIED');
     }
     const put = (name: string) => callWith(registry, pem, 'PUT', `/artifacts/${name}`, 'x');
     expect(await put('shop-v1.2.4')).toMatchObject({ status: 403 });
