@@ -43,6 +43,7 @@ export interface Formats {
   template: { readonly template: string };
   pgpass: PostgresServer;
   'pg-service': PostgresServer & { readonly service?: string; readonly sslmode?: string };
+  'database-url': PostgresServer & { readonly scheme?: string; readonly query?: string };
   'my.cnf': Server & { readonly database?: string };
   'redis-url': Server & { readonly tls?: boolean; readonly db?: number };
   'amqp-url': Server & { readonly tls?: boolean; readonly vhost?: string };
@@ -78,6 +79,7 @@ const AWS = {
 export const PARTS: Readonly<Partial<Record<FormatName, Readonly<Record<string, readonly string[]>>>>> = {
   pgpass: LOGIN,
   'pg-service': LOGIN,
+  'database-url': LOGIN,
   'my.cnf': LOGIN,
   'redis-url': LOGIN,
   'amqp-url': LOGIN,
@@ -120,6 +122,11 @@ const OPTIONS: Readonly<Record<string, readonly [RegExp, string]>> = {
   database: [/^[A-Za-z0-9._$-]+$/, 'the name of a database: letters, digits, ".", "_", "$" and "-"'],
   service: [/^[A-Za-z0-9._-]+$/, 'a name of letters, digits, ".", "_" and "-"'],
   sslmode: [/^(?:disable|allow|prefer|require|verify-ca|verify-full)$/, 'one of libpq’s sslmodes'],
+  scheme: [/^[a-z][a-z0-9+.-]*$/, 'the scheme of a URL, such as postgresql or mysql'],
+  query: [
+    /^[A-Za-z0-9._~=&%,:/-]+$/,
+    'the query of a URL without its question mark, such as sslmode=require',
+  ],
   vhost: [/^[A-Za-z0-9._~@:=,/-]+$/, 'the name of a virtual host'],
   username: [/^[A-Za-z0-9._~@:=,+-]+$/, 'a user name of letters, digits and "._~@:=,+-"'],
   profile: [/^[A-Za-z0-9._@-]+$/, 'a name of letters, digits, ".", "_", "@" and "-"'],

@@ -21,6 +21,13 @@ export const isReserved = (name: string): boolean => /^(?:params|task|event)\./.
 /** What is left of the braces when every well-formed slot is taken out; non-empty means a malformed slot. */
 export const hasStrayBraces = (template: string): boolean => /\{\{|\}\}/.test(template.replace(SLOT, ''));
 
+/**
+ * The same for the template of a file, where braces that close nothing are text, as at the end of JSON: non-empty means
+ * that something opens a slot and is none, or that a slot lacks a brace.
+ */
+export const hasBrokenSlot = (template: string): boolean =>
+  /\{\{|\{\s*[A-Za-z0-9_.-]+\s*\}\}/.test(template.replace(SLOT, ' '));
+
 /** Values by slot name; undefined when the task does not have that value. */
 export type Values = (name: string) => string | undefined;
 

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { type FileRule, type FormatName, optionFault, PARTS } from '../domain/file-rule.ts';
-import { hasStrayBraces, isReserved, isStartSlot, slots } from '../domain/template.ts';
+import { hasBrokenSlot, hasStrayBraces, isReserved, isStartSlot, slots } from '../domain/template.ts';
 import { defined } from './defined.ts';
 import { absolutePath, fileMode, unixId } from './scalars.ts';
 import { slotFaults } from './slots.ts';
@@ -76,10 +76,7 @@ const ruleOf = {
   template: format('template', {
     template: z
       .string('belongs to format template, which needs it')
-      .refine(
-        (text) => !hasStrayBraces(text),
-        'has braces that are not a {{field}}: templates have no logic',
-      ),
+      .refine((text) => !hasBrokenSlot(text), 'has braces that are not a {{field}}: templates have no logic'),
   }),
   pgpass: format('pgpass', { ...server('pgpass'), database: option('database').optional() }),
   'pg-service': format('pg-service', {
@@ -87,6 +84,12 @@ const ruleOf = {
     database: option('database').optional(),
     service: option('service').optional(),
     sslmode: option('sslmode').optional(),
+  }),
+  'database-url': format('database-url', {
+    ...server('database-url'),
+    database: option('database').optional(),
+    scheme: option('scheme').optional(),
+    query: option('query').optional(),
   }),
   'my.cnf': format('my.cnf', { ...server('my.cnf'), database: option('database').optional() }),
   'redis-url': format('redis-url', {
@@ -172,6 +175,12 @@ export const fileRule = z
       complain('ca_file', 'stands for ca: give one of them');
     }
   });
+
+/** What is wrong with a file under the mode of its whole profile; null when nothing is. */
+export const profileModeFault = (rule: ParsedRule, mode: number | undefined): string | null =>
+  mode !== undefined && rule.mode === undefined && (mode & 0o077) !== 0 && isForItsOwnerAlone(rule)
+    ? `needs a mode of its own: the profile’s lets others read a ${rule.format}, which its readers then refuse`
+    : null;
 
 type ParsedRule = z.infer<typeof fileRule>;
 

@@ -10,7 +10,7 @@ import { approval, approvalRule } from './approval.ts';
 import { assertionRule, claimName, toAssertionRule } from './assertion-rule.ts';
 import { when, where } from './conditions.ts';
 import { defined } from './defined.ts';
-import { fileSlotFaults, owner } from './file-rule.ts';
+import { fileSlotFaults, owner, profileModeFault } from './file-rule.ts';
 import { probeRule, ready } from './ready.ts';
 import { duration, fileMode, identifier, unixId } from './scalars.ts';
 import { secretRule, toSecretRule } from './secret-rule.ts';
@@ -131,6 +131,8 @@ export const profileFile = profileShape.superRefine((profile, context) => {
       for (const { key, fault } of fileSlotFaults(fileRule, profile.params)) {
         complain(['secrets', secret, 'files', file, key], fault);
       }
+      const modeFault = profileModeFault(fileRule, profile.mode);
+      if (modeFault !== null) complain(['secrets', secret, 'files', file], modeFault);
       if (seen.has(file)) complain(['secrets', secret, 'files', file], 'is made by another secret too');
       seen.add(file);
     }

@@ -4,10 +4,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { entries } from '../../src/cli/commands.ts';
 import { type FormatName, PARTS } from '../../src/domain/file-rule.ts';
 import { CATALOGUE } from '../../src/domain/problem.ts';
 import { FORMATS, optionsOf } from '../../src/schema/file-rule.ts';
+import { faultOf, MINIMAL } from '../unit/schema/profile-samples.ts';
 import { ROOT } from './sources.ts';
 
 /** Problem codes and their HTTP status (README, API). SIGNAL_INVALID is 413 for an oversized body. */
@@ -128,6 +130,14 @@ describe('README', () => {
     expect(told).toEqual(ours);
     expect(rows.length).toBe(FORMATS.length);
     expect(rows.filter(([, , , , reader]) => reader === '')).toEqual([]);
+  });
+
+  test('its examples of files are what a profile takes', () => {
+    const block = /^```yaml\n(files:\n[\s\S]*?)^```/m.exec(readme())![1]!;
+    const { files } = parse(block) as { files: Record<string, unknown> };
+    const profile = { ...MINIMAL, params: { env: { pattern: '[a-z]+' } } };
+    expect(Object.keys(files).length).toBeGreaterThan(3);
+    expect(faultOf({ ...profile, secrets: { db: { path: 'a/b', files } } })).toBe('no fault');
   });
 
   /** Lines of the shell blocks, without prompts, comments and continuations. */

@@ -143,8 +143,9 @@ test('json: what is parsed is what there was', () => {
   );
 });
 
-test('redis-url, amqp-url, git-credentials: the URL holds the user and the password, and nothing leaves its place', () => {
+test('database-url, redis-url, amqp-url, git-credentials: the URL holds the user and the password, and nothing leaves its place', () => {
   const rules: readonly Rule[] = [
+    { format: 'database-url', host: 'h', port: 1, database: '0' },
     { format: 'redis-url', host: 'h', port: 1, db: 0 },
     { format: 'amqp-url', host: 'h', port: 1, vhost: '0' },
     { format: 'git-credentials', url: 'https://h:1/0' },

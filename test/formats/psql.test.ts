@@ -1,7 +1,8 @@
-// Owns the proof that psql logs in with a delivered password file and a delivered service file, as the user that the
-// files are for, whatever the password is made of.
+// Owns the proof that psql logs in with a delivered password file, a delivered service file and a delivered URL, as the
+// user that the files are for, whatever the password is made of.
 
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres-server.ts';
 import { program } from '../harness/servers/program.ts';
@@ -108,4 +109,34 @@ describe('pg-service', () => {
       expect((await asReader(psql, WHO, { env })).stdout).toBe('app\n');
     }
   });
+});
+
+describe('database-url', () => {
+  test.each([...HURTING, 'line\nbreak'])(
+    'psql and node-postgres log in with the password %j',
+    async (password) => {
+      const secret = await login('us:er@x', password);
+      const dir = await desk.deliver(
+        {
+          url: {
+            ...{ format: 'database-url', host: '127.0.0.1', port: postgres.port, database: 'postgres' },
+            query: 'application_name=a%20b',
+          },
+        },
+        secret,
+      );
+      const shell = ['-c', 'exec "$0" "$@" "$(cat "$URL")"', psql, ...WHO];
+      expect(await asReader('sh', shell, { env: { URL: join(dir, 'url') } })).toEqual({
+        ...{ code: 0, stdout: 'us:er@x\n', stderr: '' },
+      });
+      const { stdout: connectionString } = await asReader('cat', [join(dir, 'url')]);
+      const client = new Client({ connectionString });
+      await client.connect();
+      const { rows } = await client.query('select current_user as who, current_setting($1) as name', [
+        'application_name',
+      ]);
+      await client.end();
+      expect(rows).toEqual([{ who: 'us:er@x', name: 'a b' }]);
+    },
+  );
 });

@@ -5,6 +5,7 @@ import type { FileRule, FormatName, RuleOf } from '../../domain/file-rule.ts';
 import type { Delivery } from '../../ports/files.ts';
 import { amqpUrl } from './formats/amqp-url.ts';
 import { awsCredentialProcess, awsCredentials } from './formats/aws.ts';
+import { databaseUrl } from './formats/database-url.ts';
 import { dotenv } from './formats/dotenv.ts';
 import { gitCredentials } from './formats/git-credentials.ts';
 import { json } from './formats/json.ts';
@@ -31,6 +32,7 @@ const FORMATS: { readonly [Name in FormatName]: Format<Name> } = {
   template,
   pgpass,
   'pg-service': pgService,
+  'database-url': databaseUrl,
   'my.cnf': myCnf,
   'redis-url': redisUrl,
   'amqp-url': amqpUrl,

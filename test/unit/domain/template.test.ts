@@ -3,7 +3,13 @@
 import { describe, expect, test } from 'vitest';
 import { isProfileName, isSegment, isTaskId } from '../../../src/domain/ids.ts';
 import { Problem } from '../../../src/domain/problem.ts';
-import { hasStrayBraces, renderSegments, renderText, slots } from '../../../src/domain/template.ts';
+import {
+  hasBrokenSlot,
+  hasStrayBraces,
+  renderSegments,
+  renderText,
+  slots,
+} from '../../../src/domain/template.ts';
 
 /** Values that must never reach Vault (README, Profiles, one segment only). */
 const HOSTILE = [
@@ -109,6 +115,20 @@ describe('slots and braces', () => {
     expect(hasStrayBraces('{{a}/x')).toBe(true);
     expect(hasStrayBraces('{{a b}}')).toBe(true);
     expect(hasStrayBraces('x}}')).toBe(true);
+  });
+
+  test.each([
+    ['{"auths":{"r":{"user":"{{username}}","ports":{{ports}}}}}', false],
+    ['{a: {b: {}}}', false],
+    ['{{{x}}}', false],
+    ['{{x', true],
+    ['{x}}', true],
+    ['{{a b}}', true],
+    ['{{#each x}}', true],
+    ['{{{{x}}', true],
+    ['{{}}', true],
+  ])('a file’s template %j: broken %s', (template, broken) => {
+    expect(hasBrokenSlot(template)).toBe(broken);
   });
 
   test('file templates take values as they are and leave unknown slots alone', () => {

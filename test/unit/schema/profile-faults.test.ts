@@ -345,6 +345,11 @@ test.each<[string, unknown, string | RegExp]>([
     'secrets.db.files.f.mode lets others read a pgpass, which its readers then refuse: "0400" or "0600"',
   ],
   [
+    'a password file under the mode of its profile',
+    { ...file({ format: 'pgpass' }), mode: '0440' },
+    'secrets.db.files.f needs a mode of its own: the profile’s lets others read a pgpass, which its readers then refuse',
+  ],
+  [
     'a key that others may read',
     file({ format: 'ssh-key', mode: '0640' }),
     /^secrets\.db\.files\.f\.mode lets others read a ssh-key/,

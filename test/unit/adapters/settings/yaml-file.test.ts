@@ -149,7 +149,7 @@ secrets:
     [
       'a file name with dots, deep down',
       GOOD_PROFILE.replace('json }', 'yaml }'),
-      'p.yaml:10: secrets.db.files.db.json.format must be one of json, dotenv, raw, template, pgpass, pg-service, my.cnf, redis-url, amqp-url, aws-credentials, aws-credential-process, kubeconfig, netrc, git-credentials, npmrc, pem, ssh-key',
+      'p.yaml:10: secrets.db.files.db.json.format must be one of json, dotenv, raw, template, pgpass, pg-service, database-url, my.cnf, redis-url, amqp-url, aws-credentials, aws-credential-process, kubeconfig, netrc, git-credentials, npmrc, pem, ssh-key',
     ],
   ])('%s', (_name, text, fault) => {
     expect(profile(text)).toBe(fault);
