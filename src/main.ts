@@ -1,4 +1,4 @@
-// The executable: the command line and the two commands that are more than clients of the socket.
+// The executable: the command line and the commands that are more than clients of the socket.
 
 import { main } from './cli/commands.ts';
 
@@ -13,6 +13,7 @@ if (Number.parseInt(process.versions.node, 10) < MAJOR) {
 process.exitCode = await main(process.argv.slice(2), {
   agent: () => import('./commands/agent.ts'),
   audit: () => import('./commands/audit.ts'),
+  policy: () => import('./commands/policy/policy.ts'),
   dev: () => import('./commands/dev.ts'),
 });
 process.exit();

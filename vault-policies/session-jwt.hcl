@@ -1,6 +1,7 @@
-# Policy "tasklease-session-jwt": what the session token of an agent may do all of whose profiles have vault.mode: jwt.
-# Tasks log in with their own assertions, so it makes no token at all: it renews, revokes and looks up, and can come to
-# no secret whatever is done with it. Put it into allowed_policies of session-role.json instead of tasklease-session.
+# Policy "tasklease-session-jwt": what the session token of an agent may do all of whose profiles have vault.mode:
+# jwt. Tasks log in with their own assertions, so it makes no token at all: it renews, revokes and looks up, and can
+# come to no secret whatever is done with it. It stands in allowed_policies of session-role.json instead of
+# tasklease-session.
 # Parameter limits: https://developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints
 
 # Know a lease before and not any more after its revocation: that is the proof.
@@ -24,8 +25,8 @@ path "sys/leases/renew" {
   }
 }
 
-# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the mounts:
-# "lease_id" = ["database/creds/report/*", "pki/issue/app/*"].
+# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the paths: "lease_id"
+# = ["database/creds/report/*", "pki/issue/app/*"].
 # https://developer.hashicorp.com/vault/api-docs/system/leases#revoke-lease
 path "sys/leases/revoke" {
   capabilities        = ["update"]
@@ -53,8 +54,9 @@ path "auth/token/lookup-accessor" {
   }
 }
 
-# Keep a task's token alive, by its accessor: it is nobody's child, so without this it ends by its TTL, which is the
-# leash at most.
+# Keep alive the token of a task that logged in for itself (profiles with vault.mode: jwt), by its accessor: it is
+# nobody's child, so without this it ends by its TTL, which is the leash at most. Not needed where no profile does
+# so.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-accessor
 path "auth/token/renew-accessor" {
   capabilities        = ["update"]
@@ -72,6 +74,19 @@ path "tasklease-uses/data/+" {
   capabilities = ["create", "update", "read"]
 }
 
+# Revoke certificates that have no lease, by their serial (profiles with revoke: serial). Off, because Vault asks
+# only for the serial: whoever may do this may revoke every certificate of the mount. Better give the role
+# generate_lease: true. Else name the mount; reading pki/cert/SERIAL, the proof, needs no right.
+# https://developer.hashicorp.com/vault/api-docs/secret/pki#revoke-certificate
+#
+# path "pki/revoke" {
+#   capabilities        = ["update"]
+#   required_parameters = ["serial_number"]
+#   allowed_parameters = {
+#     "serial_number" = []
+#   }
+# }
+#
 # See that it is no broader than this: the agent refuses a session that may read what its profiles name.
 # https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
 path "sys/capabilities-self" {
@@ -94,8 +109,8 @@ path "sys/capabilities-accessor" {
   }
 }
 
-# The session itself. It has no default policy, so what that would give is named: renew within the leash
-# (unrenewed, Vault ends it, and soon every task token that it kept alive), look at it, end it at exit.
+# The session itself. It has no default policy, so what that would give is named: renew within the leash (unrenewed,
+# Vault ends it and every task token that it keeps alive), look at it, end it at exit.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self
 path "auth/token/renew-self" {
   capabilities = ["update"]

@@ -1,13 +1,13 @@
-# Policy "tasklease-session": what the agent's session token may do. It holds no secret's path: the agent
-# makes tokens for tasks, keeps leases alive and ends them, and can itself read nothing.
+# Policy "tasklease-session": what the agent's session token may do. It holds no secret's path: the agent makes
+# tokens for tasks, keeps leases alive and ends them, and can itself read nothing.
 # Parameter limits: https://developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints
 
-# Make task tokens, under the one token role "tasklease" and only in the shape that keeps the promises:
-# policies named one by one (left out, Vault would give every policy that the role allows), not renewable
-# (a renewable token under a role outlives the time it was asked for), a service token (batch tokens cannot
-# be revoked), no default policy. Which policies: the role's allowed_policies say it; others are refused.
-# An entity alias, for profiles with vault.entity_alias: the role's allowed_entity_aliases say which. The shipped role
-# has none, so Vault refuses every alias; where no profile needs one, leave the line out too.
+# Make task tokens, under the one token role "tasklease" and only in the shape that keeps the promises: policies
+# named one by one (left out, Vault would give every policy that the role allows; an empty list would count as left
+# out), not renewable (a renewable token under a role outlives the time it was asked for), a service token (batch
+# tokens cannot be revoked), no default policy. Which policies: the role's allowed_policies_glob say it; others are
+# refused. An entity alias, for profiles with vault.entity_alias: the role's allowed_entity_aliases say which. The
+# shipped role has none, so Vault refuses every alias; where no profile needs one, leave the line out too.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#create-token
 path "auth/token/create/tasklease" {
   capabilities        = ["update"]
@@ -22,7 +22,6 @@ path "auth/token/create/tasklease" {
     "display_name"      = []
     "meta"              = []
   }
-  # An empty list would count as left out, and give them all.
   denied_parameters = {
     "policies" = [[], [""], ""]
   }
@@ -38,7 +37,7 @@ path "sys/leases/lookup" {
   }
 }
 
-# Keep a running task's leases alive, and cut them to the task's deadline. Task tokens cannot renew.
+# Keep a running task's leases alive, and cut them to the task's deadline. Task tokens may not.
 # https://developer.hashicorp.com/vault/api-docs/system/leases#renew-lease
 path "sys/leases/renew" {
   capabilities        = ["update"]
@@ -49,8 +48,8 @@ path "sys/leases/renew" {
   }
 }
 
-# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the mounts:
-# "lease_id" = ["database/creds/report/*", "pki/issue/app/*"].
+# End a lease, and answer only when the engine has ended it (sync). To narrow it further, name the paths: "lease_id"
+# = ["database/creds/report/*", "pki/issue/app/*"].
 # https://developer.hashicorp.com/vault/api-docs/system/leases#revoke-lease
 path "sys/leases/revoke" {
   capabilities        = ["update"]
@@ -78,8 +77,9 @@ path "auth/token/lookup-accessor" {
   }
 }
 
-# Keep alive the token of a task that logged in for itself (profiles with vault.mode: jwt), by its accessor; such a token
-# is nobody's child, so without this it ends by its TTL, which is the leash at most. Not needed where no profile does so.
+# Keep alive the token of a task that logged in for itself (profiles with vault.mode: jwt), by its accessor: it is
+# nobody's child, so without this it ends by its TTL, which is the leash at most. Not needed where no profile does
+# so.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-accessor
 path "auth/token/renew-accessor" {
   capabilities        = ["update"]
@@ -97,9 +97,9 @@ path "tasklease-uses/data/+" {
   capabilities = ["create", "update", "read"]
 }
 
-# Revoke certificates that have no lease, by their serial (profiles with revoke: serial). Off, because Vault asks only for
-# the serial: whoever may do this may revoke every certificate of the mount. Better give the role generate_lease: true.
-# Else name the mount; reading pki/cert/SERIAL, the proof, needs no right.
+# Revoke certificates that have no lease, by their serial (profiles with revoke: serial). Off, because Vault asks
+# only for the serial: whoever may do this may revoke every certificate of the mount. Better give the role
+# generate_lease: true. Else name the mount; reading pki/cert/SERIAL, the proof, needs no right.
 # https://developer.hashicorp.com/vault/api-docs/secret/pki#revoke-certificate
 #
 # path "pki/revoke" {
@@ -109,7 +109,7 @@ path "tasklease-uses/data/+" {
 #     "serial_number" = []
 #   }
 # }
-
+#
 # See that it is no broader than this: the agent refuses a session that may read what its profiles name.
 # https://developer.hashicorp.com/vault/api-docs/system/capabilities-self
 path "sys/capabilities-self" {
@@ -132,8 +132,8 @@ path "sys/capabilities-accessor" {
   }
 }
 
-# The session itself. It has no default policy, so what that would give is named: renew within the leash
-# (unrenewed, Vault ends it and every task token under it), look at it, end it at exit.
+# The session itself. It has no default policy, so what that would give is named: renew within the leash (unrenewed,
+# Vault ends it and every task token that it keeps alive), look at it, end it at exit.
 # https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self
 path "auth/token/renew-self" {
   capabilities = ["update"]

@@ -66,6 +66,11 @@ export const entries: readonly Entry[] = [
   },
   { name: 'audit', summary: 'who had which credential, until when, and the proof', outside: true },
   {
+    name: 'policy',
+    summary: 'the least Vault policies that profiles need: render, lint, diff, apply, test',
+    outside: true,
+  },
+  {
     name: 'dev',
     summary: 'from a clone: a real Vault, a database and a guided tour',
     outside: true,
@@ -73,7 +78,7 @@ export const entries: readonly Entry[] = [
 ];
 
 /** Commands of the contract that a later version brings. */
-const later = new Set(['explain', 'policy', 'doctor', 'init', 'schema']);
+const later = new Set(['explain', 'doctor', 'init', 'schema']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {

@@ -15,7 +15,7 @@ export interface TaskRequest {
   readonly capabilities: readonly Capability[];
   /** With the slots that are not decided: `secret/data/{{params.customer}}`. */
   readonly path: string;
-  /** Of a write; absent where it has none. Slots as in the path. */
+  /** Of a read: its query. Absent where there is none. Slots as in the path. */
   readonly body?: Readonly<Record<string, unknown>>;
   /** Values that make it this request and not its sister: from an enum, or given. */
   readonly values: Readonly<Record<string, string>>;
@@ -51,13 +51,13 @@ function asked(rule: SecretRule, values: Readonly<Record<string, string>>): Task
 }
 
 /** What is sent: what the agent fills in (ttl_field, a key of its own making) is a slot of which nobody decides. */
-function bodyOf({ method, body, ttlField, key }: SecretRule): Readonly<Record<string, unknown>> | undefined {
-  if (method === 'read' || (ttlField === undefined && key === undefined)) return body;
+function bodyOf({ method, body, ttlField, key, version }: SecretRule): Readonly<Record<string, unknown>> {
   const made = key?.as === 'csr' ? 'csr' : 'public_key';
   return {
     ...body,
+    ...(version === undefined || method === 'write' ? {} : { version: String(version) }),
     ...(ttlField === undefined ? {} : { [ttlField]: '{{task.ttl}}' }),
-    ...(key === undefined ? {} : { [made]: `{{key.${made}}}` }),
+    ...(key === undefined || method === 'read' ? {} : { [made]: `{{key.${made}}}` }),
   };
 }
 

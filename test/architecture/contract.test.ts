@@ -42,13 +42,14 @@ const PROBLEMS: Readonly<Record<string, number>> = {
 /** Commands of this version (README, Command line). */
 const COMMANDS = [
   ...['agent', 'run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
-  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'audit', 'dev'],
+  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'audit', 'policy', 'dev'],
 ];
 
 /** Commands whose code is handed in from the top (src/main.ts). */
 const OUTSIDE = {
   agent: () => import('../../src/commands/agent.ts'),
   audit: () => import('../../src/commands/audit.ts'),
+  policy: () => import('../../src/commands/policy/policy.ts'),
   dev: () => import('../../src/commands/dev.ts'),
 };
 
