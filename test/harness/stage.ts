@@ -224,7 +224,15 @@ export class Stage {
     return receipt;
   }
 
-  /** The receipt, the facts, the agent's log and Vault's own audit log tell of this task under this event. */
+  /** What `tasklease audit list` says of these. */
+  async ledger(...filter: string[]): Promise<Json[]> {
+    const place = ['--config', this.world.paths.config, '--output', 'json'];
+    const { code, stdout, stderr } = await this.world.cli(['audit', 'list', ...filter, ...place]);
+    expect(code, stderr).toBe(0);
+    return JSON.parse(stdout).tasks;
+  }
+
+  /** The receipt, the facts, the ledger, the agent's log and Vault's own audit log tell of this task under this event. */
   async isOnRecord(task: string, type: string, id: string): Promise<void> {
     const event = { type, id };
     const receipt = await receiptOf({ api: this.world.admin }, task);
@@ -245,6 +253,11 @@ export class Stage {
       ).toHaveLength(1);
     }
     for (const line of log) expect(JSON.parse(line).event).toBe(`${type}:${id}`);
+    const tasks = await this.ledger('--event', `${type}:${id}`);
+    expect(tasks.find((each: Json) => each.task === task)).toMatchObject({
+      ...{ event, outcome: receipt.outcome, caller: { uid: WORKLOAD, admin: false } },
+      leases: receipt.leases.map(({ secret, proof }: Json) => ({ secret, proof })),
+    });
     // What a task logs in for itself has its claims there instead.
     const reads = this.#audit.linesOf(task, 'request');
     expect(reads.length).toBeGreaterThan(0);

@@ -40,6 +40,9 @@ describe.each(kinds)('%s', (_name, kind: Kind) => {
     expect(profile.allow.uids.length).toBeGreaterThan(0);
     expect(profile.event.required).toBe(true);
     expect(profile.vault.policies).toEqual([kind.policy]);
+    for (const { path, require } of Object.values(profile.secrets)) {
+      if (!path.startsWith('secret/data/')) expect(require ?? profile.require, path).toBe('revocable');
+    }
   });
 
   test('its policy has no path that ends in a wildcard, and says why each is there', () => {
