@@ -7,7 +7,6 @@ import type { Command } from '../cli/command.ts';
 import { Exit } from '../cli/command.ts';
 import { version } from '../cli/version.ts';
 import { Problem } from '../domain/problem.ts';
-import type { Profile } from '../domain/profile.ts';
 import type { AgentConfig } from '../schema/config.ts';
 
 const EX_CONFIG = 78;
@@ -68,12 +67,11 @@ const options = (args: string[]): { config: string; check: boolean } =>
   }).values;
 
 async function validate(config: AgentConfig, file: string): Promise<number> {
-  const { profileFiles, readProfile } = await import('../adapters/settings/profile-files.ts');
-  const { SettingsFault } = await import('../adapters/settings/yaml-file.ts');
+  const { readProfiles } = await import('./inspect/profiles.ts');
   const { isInMemory } = await import('../adapters/files/directory.ts');
   const { groupId } = await import('../adapters/system/host.ts');
   const { profiles_dir: profilesDir } = config;
-  const files = profileFiles(profilesDir);
+  const { files, faults: ofProfiles } = readProfiles(config, file);
   const faults: string[] = [];
   for (const key of ['runtime_dir', 'secrets_dir'] as const) {
     if (!existsSync(config[key]) || isInMemory(config[key])) continue;
@@ -83,27 +81,9 @@ async function validate(config: AgentConfig, file: string): Promise<number> {
   if (group !== undefined && groupId(group) === null) {
     faults.push(`${file}: socket.group: there is no group ${group}: make it, or leave the key out`);
   }
-  const profiles: Profile[] = [];
-  for (const path of files) {
-    try {
-      profiles.push(readProfile(path));
-    } catch (error) {
-      if (!(error instanceof SettingsFault)) throw error;
-      faults.push(error.message);
-    }
-  }
-  const names = new Set<string>(profiles.map(({ name }) => name));
-  for (const { name, children } of profiles) {
-    for (const child of children.filter((one) => !names.has(one))) {
-      faults.push(`${name}.yaml: children: names profile ${child}, which is not there`);
-    }
-  }
-  for (const { id, profile } of config.tasks) {
-    if (!names.has(String(profile)))
-      faults.push(`${file}: tasks: ${id} names profile ${profile}, which is not there`);
-  }
+  faults.push(...ofProfiles);
   if (faults.length > 0) return fail(EX_CONFIG, faults.join('\n'));
-  const count = `${files.length} ${files.length === 1 ? 'profile' : 'profiles'}`;
+  const count = `${files} ${files === 1 ? 'profile' : 'profiles'}`;
   process.stdout.write(`${file} is valid, with ${count} in ${profilesDir}\n`);
   return Exit.ok;
 }

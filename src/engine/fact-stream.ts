@@ -72,7 +72,11 @@ class Telling implements Told {
   }
 }
 
-const told = (problem: ProblemBody) => ({ code: problem.code, detail: problem.detail });
+const told = ({ code, detail, hint }: ProblemBody) => ({
+  code,
+  detail,
+  ...(hint === undefined ? {} : { hint }),
+});
 
 function publicPart(fact: Fact): Record<string, unknown> {
   switch (fact.type) {

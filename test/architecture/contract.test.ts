@@ -42,7 +42,7 @@ const PROBLEMS: Readonly<Record<string, number>> = {
 /** Commands of this version (README, Command line). */
 const COMMANDS = [
   ...['agent', 'run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
-  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'audit', 'policy', 'dev'],
+  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'audit', 'policy', 'explain', 'doctor', 'dev'],
 ];
 
 /** Commands whose code is handed in from the top (src/main.ts). */
@@ -50,6 +50,8 @@ const OUTSIDE = {
   agent: () => import('../../src/commands/agent.ts'),
   audit: () => import('../../src/commands/audit.ts'),
   policy: () => import('../../src/commands/policy/policy.ts'),
+  explain: () => import('../../src/commands/explain.ts'),
+  doctor: () => import('../../src/commands/doctor.ts'),
   dev: () => import('../../src/commands/dev.ts'),
 };
 

@@ -131,6 +131,23 @@ function checkFiles(path: string): void {
   if (lost !== null) throw new Error(lost);
 }
 
+export interface JournalState {
+  readonly openGrants: number;
+}
+
+/** A look that writes nothing. @throws Error that says what is wrong with the file */
+export function checkDatabase(path: string): JournalState {
+  checkFiles(path);
+  checkContent(path);
+  const db = open(path, true);
+  try {
+    const { n } = db.prepare('SELECT COUNT(*) AS n FROM grants WHERE open = 1').get()!;
+    return { openGrants: Number(n) };
+  } finally {
+    db.close();
+  }
+}
+
 /** On a connection of its own that cannot write: closing another one would change the file (a checkpoint). */
 function checkContent(path: string): void {
   const db = open(path, true);

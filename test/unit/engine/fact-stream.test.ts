@@ -70,19 +70,19 @@ test.each<[Fact, Record<string, unknown>]>([
   ],
   [
     { type: 'renewal.failed', n: 1, problem },
-    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away', hint: 'wait' },
   ],
   [
     { type: 'revocation.failed', n: 1, problem },
-    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+    { generation: 1, code: 'VAULT_UNREACHABLE', detail: 'Vault is away', hint: 'wait' },
   ],
   [
     { type: 'erasure.failed', problem },
-    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away', hint: 'wait' },
   ],
   [
     { type: 'grant.refused', problem },
-    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+    { code: 'VAULT_UNREACHABLE', detail: 'Vault is away', hint: 'wait' },
   ],
   [
     { type: 'grant.stopping', reason: 'lost', detail: 'the process ended' },
@@ -98,7 +98,7 @@ test.each<[Fact, Record<string, unknown>]>([
   ],
   [
     { type: 'generation.retiring', n: 2, due: lease.ends_at, problem },
-    { generation: 2, due: lease.ends_at, code: 'VAULT_UNREACHABLE', detail: 'Vault is away' },
+    { generation: 2, due: lease.ends_at, code: 'VAULT_UNREACHABLE', detail: 'Vault is away', hint: 'wait' },
   ],
   [
     { type: 'files.withdrawn', n: 1, detail: 'the credential in them ended' },
