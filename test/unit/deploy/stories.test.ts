@@ -5,7 +5,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { profileFile } from '../../../src/schema/profile-file.ts';
+import { readPolicy } from '../../../src/policy/hcl-read.ts';
+import type { Policy } from '../../../src/policy/model.ts';
+import { ACCESSOR } from '../../../src/policy/names.ts';
+import { taskPolicies } from '../../../src/policy/task-policy.ts';
+import { profileFile, toProfile } from '../../../src/schema/profile-file.ts';
 import { startBody } from '../../../src/schema/signal.ts';
 import { type Kind, STORIES, storyFiles, storyNames } from '../../harness/story-files.ts';
 import { program } from './shells.ts';
@@ -52,6 +56,14 @@ describe.each(kinds)('%s', (_name, kind: Kind) => {
     expect(kind.policyText).not.toMatch(/sudo|root/);
     const sources = kind.policyText.match(/^# https:\/\/developer\.hashicorp\.com\//gm) ?? [];
     expect(sources.length).toBeGreaterThanOrEqual(paths.length);
+  });
+
+  test('its policy is as narrow as what render makes of its profile', () => {
+    const [made] = taskPolicies([toProfile(profileFile.parse(parse(kind.profileText)))], () => ACCESSOR);
+    const written = readPolicy(kind.policyText, kind.policy, 'policy.hcl');
+    const rules = ({ rules: all }: Policy) => all.map(({ comment: _c, line: _l, ...rule }) => rule);
+    expect(made!.name).toBe(kind.policy);
+    expect(rules(written)).toEqual(rules(made!));
   });
 
   test('its sample start is one', () => {
