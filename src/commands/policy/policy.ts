@@ -13,6 +13,7 @@ const parts: Readonly<
   Record<string, { readonly summary: string; readonly load: () => Promise<{ readonly command: Command }> }>
 > = {
   render: { summary: 'make the policies and roles that profiles need', load: () => import('./render.ts') },
+  lint: { summary: 'name mistakes in policies and roles', load: () => import('./lint.ts') },
 };
 
 const width = Math.max(...Object.keys(parts).map((name) => name.length));
@@ -24,6 +25,7 @@ From profiles to the least that Vault has to allow, checked against Vault itself
 
 Examples:
   tasklease policy render --config agent.yaml --out vault/
+  tasklease policy lint vault/ --config agent.yaml
 
 Commands:
 ${Object.entries(parts)
