@@ -50,13 +50,24 @@ describe('my.cnf', () => {
     ' ',
     '\\n',
     '\\',
-    'x'.repeat(999),
+    'x'.repeat(4084),
+    '"'.repeat(2041),
   ])('the MariaDB client logs in with the password %j', async (password) => {
     expect(await whoAmI('app', password)).toBe('app@127.0.0.1\tapp\n');
   });
 
   test.each(['us#er', '"us er"', "us'er", 'us\\er'])('and as the user %j', async (username) => {
     expect(await whoAmI(username, 'pw')).toContain('@127.0.0.1\tapp\n');
+  });
+
+  test('a line is no longer than the clients read', async () => {
+    const refused = await desk.deliverOrNot(
+      { f: { format: 'my.cnf' } },
+      { username: 'u', password: 'x'.repeat(4085) },
+    );
+    expect(refused).toEqual({
+      refused: expect.stringContaining('password of secret db makes a line of more than 4094 bytes'),
+    });
   });
 
   test('a user name that clients would send in character sets of their own is refused', async () => {

@@ -98,9 +98,10 @@ describe('pg-service', () => {
 
   test('as long as a line may be, and no longer', async () => {
     for (const [password, fits] of [
-      ['x'.repeat(239), true],
-      ['😀'.repeat(119), true],
-      ['x'.repeat(240), false],
+      ['x'.repeat(1012), true],
+      ['😀'.repeat(253), true],
+      ['x'.repeat(1013), false],
+      ['😀'.repeat(254), false],
     ] as const) {
       const delivered = await desk.deliverOrNot({ s: rule() }, await login('app', password));
       expect('dir' in delivered).toBe(fits);

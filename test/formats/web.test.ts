@@ -59,6 +59,18 @@ describe('netrc', () => {
     },
   );
 
+  test('a line is no longer than curl reads', async () => {
+    const rest = 'machine 127.0.0.1 login user password \n'.length;
+    const data = (length: number) => ({
+      machine: '127.0.0.1',
+      login: 'user',
+      password: 'x'.repeat(length - rest),
+    });
+    const dir = await desk.deliver({ netrc: { format: 'netrc' } }, data(4094));
+    expect(await whoAmI(join(dir, 'netrc'))).toBe(`user:${data(4094).password}`);
+    expect(await desk.deliverOrNot({ netrc: { format: 'netrc' } }, data(4095))).toHaveProperty('refused');
+  });
+
   test('another machine gets nothing', async () => {
     const dir = await desk.deliver(
       { netrc: { format: 'netrc', machine: 'elsewhere.internal' } },

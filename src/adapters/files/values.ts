@@ -108,12 +108,19 @@ export class Values {
   /** A value as text that keeps within the limits. */
   within(found: Found, ...limits: readonly Limit[]): string {
     const { value } = found;
-    const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+    const isNumber = (typeof value === 'number' && Number.isSafeInteger(value)) || isRawNumber(value);
+    const text = isNumber ? JSON.stringify(value) : value;
     if (typeof text !== 'string') return this.refuse(found, 'is no text');
     this.#writable(found, text);
     if (text.includes('\0')) return this.refuse(found, 'holds a NUL byte');
     for (const [pattern, what] of limits) if (pattern.test(text)) return this.refuse(found, `holds ${what}`);
     return text;
+  }
+
+  /** The line that holds a part, unless it is longer than what its readers read at once. */
+  line(part: string, line: string, most: number): string {
+    if (Buffer.byteLength(line) <= most) return line;
+    return this.refuse(this.part(part), `makes a line of more than ${most} bytes`);
   }
 
   /** Any value as text: what is none as JSON. */
@@ -187,6 +194,10 @@ const isThere = (found: Found | undefined): found is Found =>
 
 const mapped = (rule: FileRule): Readonly<Record<string, string>> | undefined =>
   'fields' in rule ? rule.fields : undefined;
+
+/** A number as Vault wrote it, which JavaScript would have changed. */
+const isRawNumber = (value: unknown): boolean =>
+  (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value);
 
 function split(name: string): [head: string, rest: string] {
   const dot = name.indexOf('.');

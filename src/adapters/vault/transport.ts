@@ -4,6 +4,7 @@
 
 import { failedReply, failedRequest, isMissing } from './classify.ts';
 import { type ClusterOptions, openCluster } from './cluster.ts';
+import { exactJson } from './exact-json.ts';
 import { Gate, type Urgency } from './gate.ts';
 
 const MAX_REQUESTS = 64;
@@ -106,7 +107,7 @@ function laneOf({ json, path }: CallOptions): string {
 const parse = (bytes: Buffer): unknown => {
   if (bytes.length === 0) return {};
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return exactJson(bytes.toString('utf8'));
   } catch {
     return null;
   }

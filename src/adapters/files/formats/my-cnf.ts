@@ -5,8 +5,8 @@
 import type { RuleOf } from '../../../domain/file-rule.ts';
 import { type Limit, NOT_ASCII, type Values } from '../values.ts';
 
-/** The clients read lines of up to 4095 bytes. */
-const LONG: Limit = [/^[\s\S]{1000}/, 'more than 1000 characters'];
+/** With its end; the clients read up to 4095 bytes at once. */
+const LONGEST = 4094;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 const CONTROL: Limit = [/[\u0001-\u0007\u000b\u000c\u000e-\u001f\u007f]/, 'a control character'];
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -19,18 +19,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 export function myCnf(values: Values, { host, port, database }: RuleOf<'my.cnf'>): string {
-  const client = {
-    user: quoted(values.text('username', CONTROL, LONG, NOT_ASCII)),
-    password: quoted(values.text('password', CONTROL, LONG)),
-    host,
-    port,
-  };
-  const lines = Object.entries(client).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${value}\n`],
-  );
-  // Not under [client]: programs such as mysqldump read that too, and refuse a database there.
-  const mysql = database === undefined ? '' : `[mysql]\ndatabase=${database}\n`;
-  return `[client]\n${lines.join('')}${mysql}`;
+  const username = quoted(values.text('username', CONTROL, NOT_ASCII));
+  const password = quoted(values.text('password', CONTROL));
+  return [
+    '[client]\n',
+    values.line('username', `user=${username}\n`, LONGEST),
+    values.line('password', `password=${password}\n`, LONGEST),
+    host === undefined ? '' : `host=${host}\n`,
+    port === undefined ? '' : `port=${port}\n`,
+    // Not under [client]: programs such as mysqldump read that too, and refuse a database there.
+    database === undefined ? '' : `[mysql]\ndatabase=${database}\n`,
+  ].join('');
 }
 
 const quoted = (text: string): string =>

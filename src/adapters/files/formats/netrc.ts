@@ -7,18 +7,18 @@ import type { Limit, Values } from '../values.ts';
 const NO_MACHINE: Limit = [/[^A-Za-z0-9.-]/, 'a character that no host name has'];
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 const CONTROL: Limit = [/[\u0000-\u0008\u000a-\u001f\u007f]/, 'a control character or a line break'];
-/** curl reads lines of up to 4095 bytes. */
-const LONG: Limit = [/^[\s\S]{900}/, 'more than 900 characters'];
+/** With its end; curl before 8.9 reads up to 4095 bytes at once. */
+const LONGEST = 4094;
 const NOT_BARE = /[\s"\\]|^#/;
 
 export function netrc(values: Values, rule: RuleOf<'netrc'>): string {
   const machine = rule.machine ?? values.text('machine', NO_MACHINE);
   const [login, password] = ['username', 'password'].map((part) => token(values, part, rule.quoted === true));
-  return `machine ${machine} login ${login} password ${password}\n`;
+  return values.line('password', `machine ${machine} login ${login} password ${password}\n`, LONGEST);
 }
 
 function token(values: Values, part: string, quoted: boolean): string {
-  const text = values.text(part, CONTROL, LONG);
+  const text = values.text(part, CONTROL);
   if (!NOT_BARE.test(text)) return text;
   if (quoted) return `"${text.replace(/[\\"]/g, '\\$&')}"`;
   return values.refuse(
