@@ -14,6 +14,7 @@ process.exitCode = await main(process.argv.slice(2), {
   agent: () => import('./commands/agent.ts'),
   audit: () => import('./commands/audit.ts'),
   policy: () => import('./commands/policy/policy.ts'),
+  init: () => import('./commands/init.ts'),
   explain: () => import('./commands/explain.ts'),
   doctor: () => import('./commands/doctor.ts'),
   dev: () => import('./commands/dev.ts'),

@@ -39,6 +39,7 @@ export const entries: readonly Entry[] = [
   { name: 'events', summary: 'follow what happens', load: () => import('./events.ts') },
   { name: 'health', summary: 'ask whether the agent is ready', load: () => import('./health.ts') },
   { name: 'agent', summary: 'the sidecar', outside: true },
+  { name: 'init', summary: 'write a first configuration, profile and policies', outside: true },
   { name: 'explain', summary: 'show what a start would do, without leasing', outside: true },
   { name: 'doctor', summary: 'check everything that the agent depends on', outside: true },
   {
@@ -80,7 +81,7 @@ export const entries: readonly Entry[] = [
 ];
 
 /** Commands of the contract that a later version brings. */
-const later = new Set(['init', 'schema']);
+const later = new Set(['schema']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {

@@ -1,8 +1,9 @@
 // Owns the requests that tasks of a profile can make with their token, for whoever makes, checks or explains policies.
 // Invariant: none is left out; where a start decides a value, its slot stays, and says what values can stand there.
 
+import { neededFor } from '../domain/needed.ts';
 import { match } from '../domain/params.ts';
-import { type Capability, capabilityOf } from '../domain/policy-line.ts';
+import type { Capability } from '../domain/policy-line.ts';
 import type { ParamRule, Profile, SecretRule } from '../domain/profile.ts';
 import { slots } from '../domain/template.ts';
 import { prefixOf, sampleOf } from './pattern-text.ts';
@@ -43,7 +44,7 @@ function asked(rule: SecretRule, values: Readonly<Record<string, string>>): Task
   return {
     secret: rule.name,
     method: rule.method,
-    capabilities: isNewEntry(rule) ? ['create', 'update'] : [capabilityOf(rule.method)],
+    capabilities: neededFor(rule),
     path,
     ...(body === undefined || Object.keys(body).length === 0 ? {} : { body }),
     values,
@@ -60,10 +61,6 @@ function bodyOf({ method, body, ttlField, key, version }: SecretRule): Readonly<
     ...(key === undefined || method === 'read' ? {} : { [made]: `{{key.${made}}}` }),
   };
 }
-
-/** A write to a KV version 2 mount (api-docs/secret/kv/kv-v2#create-update-secret): Vault looks whether it is there. */
-const isNewEntry = ({ method, path, body }: SecretRule): boolean =>
-  method === 'write' && /^[^/]+\/(?:[^/]+\/)*data\//.test(path) && body !== undefined && 'data' in body;
 
 /** The slots of a secret's path and body. */
 export const slotsOf = (rule: Pick<SecretRule, 'path' | 'body'>): string[] => [

@@ -42,7 +42,19 @@ const PROBLEMS: Readonly<Record<string, number>> = {
 /** Commands of this version (README, Command line). */
 const COMMANDS = [
   ...['agent', 'run', 'start', 'stop', 'status', 'extend', 'events', 'health'],
-  ...['approve', 'deny', 'abandon', 'revoke-all', 'drain', 'audit', 'policy', 'explain', 'doctor', 'dev'],
+  ...[
+    'approve',
+    'deny',
+    'abandon',
+    'revoke-all',
+    'drain',
+    'audit',
+    'policy',
+    'explain',
+    'doctor',
+    'init',
+    'dev',
+  ],
 ];
 
 /** Commands whose code is handed in from the top (src/main.ts). */
@@ -50,6 +62,7 @@ const OUTSIDE = {
   agent: () => import('../../src/commands/agent.ts'),
   audit: () => import('../../src/commands/audit.ts'),
   policy: () => import('../../src/commands/policy/policy.ts'),
+  init: () => import('../../src/commands/init.ts'),
   explain: () => import('../../src/commands/explain.ts'),
   doctor: () => import('../../src/commands/doctor.ts'),
   dev: () => import('../../src/commands/dev.ts'),
