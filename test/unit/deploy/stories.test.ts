@@ -5,13 +5,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readPolicyFiles } from '../../../src/commands/policy/policy-files.ts';
 import { readPolicy } from '../../../src/policy/hcl-read.ts';
+import { lint } from '../../../src/policy/lint.ts';
 import type { Policy } from '../../../src/policy/model.ts';
 import { ACCESSOR } from '../../../src/policy/names.ts';
 import { taskPolicies } from '../../../src/policy/task-policy.ts';
 import { profileFile, toProfile } from '../../../src/schema/profile-file.ts';
 import { startBody } from '../../../src/schema/signal.ts';
-import { type Kind, STORIES, storyFiles, storyNames } from '../../harness/story-files.ts';
+import { type Kind, STORIES, storyFiles, storyNames, WILDCARD } from '../../harness/story-files.ts';
 import { program } from './shells.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -26,6 +28,25 @@ test('the README’s table has one row for each story, with its directory and it
   for (const name of names) {
     expect(existsSync(join(ROOT, 'test/scenarios/stories', `${name}.test.ts`)), name).toBe(true);
   }
+});
+
+describe('tasklease policy lint', () => {
+  const read = readPolicyFiles([STORIES]);
+  const leashMs = 300_000;
+
+  test('finds nothing in the stories', () => {
+    expect(read.policies).toHaveLength(kinds.length);
+    expect(read.profiles).toHaveLength(kinds.length);
+    expect(lint({ ...read, leashMs })).toEqual([]);
+  });
+
+  test.each(read.policies)('finds a wildcard in the place of $name', ({ name, file }) => {
+    const wild = readPolicy(`# Policy "${name}"\n${WILDCARD}`, name, file!);
+    const policies = read.policies.map((policy) => (policy.name === name ? wild : policy));
+    const found = lint({ ...read, policies, leashMs });
+    expect(found.map(({ rule }) => rule)).toContain('TL001');
+    expect(new Set(found.map((finding) => finding.file))).toEqual(new Set([file]));
+  });
 });
 
 test.each(names)(
