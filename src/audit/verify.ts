@@ -177,7 +177,7 @@ class Examination {
         'cut',
         expected,
         at,
-        `the export is cut off after record ${expected - 1}: its signed end is missing`,
+        `the export is cut off before record ${expected}: its signed end is missing`,
       );
     }
     const { witnesses = [], complete = false } = this.#options;

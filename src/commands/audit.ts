@@ -17,6 +17,9 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: Load])[
     () => import('./audit/list.ts'),
   ],
   ['show', 'everything on record of one task', () => import('./audit/show.ts')],
+  ['verify', 'whether all is as it was written, and where it is not', () => import('./audit/verify.ts')],
+  ['export', 'a signed copy to verify anywhere, a table, or the receipts', () => import('./audit/export.ts')],
+  ['keys', 'the public keys that it is signed with', () => import('./audit/keys.ts')],
 ];
 
 const usage = `Usage: tasklease audit COMMAND [options]

@@ -25,6 +25,7 @@ import type { GrantActor } from './grant-actor.ts';
 import { owns } from './grant-book.ts';
 import type { Limits } from './limits.ts';
 import type { ProfileBook } from './profile-book.ts';
+import { Refusals } from './refusals.ts';
 import { answered, drainingProblem, type Patience } from './start-answer.ts';
 
 export interface Started {
@@ -32,6 +33,15 @@ export interface Started {
   /** False when the same start had been made before, and did not wait for approval any more. */
   readonly fresh: boolean;
 }
+
+type StartCall = [
+  task: TaskId,
+  signal: StartSignal,
+  digest: string,
+  caller: Caller,
+  again?: boolean,
+  patience?: Patience,
+];
 
 export interface AdmissionOptions extends AttestationOptions {
   readonly bindings: Bindings;
@@ -46,9 +56,13 @@ export class Admission {
   readonly #options: AdmissionOptions;
   readonly #attestation: Attestation;
   draining = false;
+  readonly refusals: Refusals;
+  /** What a grant was refused with, which its own facts say. */
+  readonly #onRecord = new WeakSet<object>();
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    this.refusals = new Refusals(options.ports);
     this.#attestation = new Attestation(options);
   }
 
@@ -58,7 +72,18 @@ export class Admission {
    * @param again true for tasks of the configuration, which start anew with every agent
    * @throws Problem any that the contract lists for a start; then nothing is left of it
    */
-  async start(
+  async start(...asked: StartCall): Promise<Started> {
+    try {
+      return await this.#decide(...asked);
+    } catch (error) {
+      const [task, signal, , caller] = asked;
+      if (!this.#onRecord.has(error as object)) this.refusals.note(task, signal, caller, error);
+      throw error;
+    }
+  }
+
+  /** As start; a refusal is not put on record. */
+  async #decide(
     task: TaskId,
     signal: StartSignal,
     digest: string,
@@ -92,7 +117,7 @@ export class Admission {
       // Meanwhile the same start may have been made by another call, or the profile may have been changed.
       const changed =
         asserted !== null && (book.get(task) !== undefined || profiles.get(signal.profile) !== profile);
-      if (changed) return await this.start(task, signal, digest, caller, again, patience);
+      if (changed) return await this.#decide(task, signal, digest, caller, again, patience);
       return await this.#admit(task, signal, digest, caller, profile, pinned, asserted, patience);
     } finally {
       pinned?.close();
@@ -174,8 +199,13 @@ export class Admission {
     return { actor, fresh: grant.state === 'pending_approval' };
   }
 
-  #answered(actor: GrantActor, patience?: Patience): Promise<void> {
-    return answered(actor, this.#options.ports.clock, () => this.draining, patience);
+  async #answered(actor: GrantActor, patience?: Patience): Promise<void> {
+    try {
+      await answered(actor, this.#options.ports.clock, () => this.draining, patience);
+    } catch (error) {
+      this.#onRecord.add(error as object);
+      throw error;
+    }
   }
 }
 

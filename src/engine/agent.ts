@@ -232,6 +232,7 @@ export class Agent {
     this.#admission.draining = true;
     this.leaving = keep;
     const left = await (keep ? leaveTasks : endTasks)(this.#book, this.#ports, stopTimeoutMs);
+    this.#admission.refusals.tell();
     // The session dies only when nothing hangs under it: revoking it is lazy and proves nothing.
     await this.#session.close(!keep && left === 0);
     this.#book.close();

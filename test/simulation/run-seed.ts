@@ -3,6 +3,7 @@
 
 import { Approvers } from './world/approvers.ts';
 import { Happenings } from './world/happenings.ts';
+import { judgeRecord } from './world/judge-record.ts';
 import { ADMIN } from './world/tasks.ts';
 import type { Happening, Weather } from './world/weather.ts';
 import { World } from './world/world.ts';
@@ -17,12 +18,15 @@ export interface SeedResult {
   readonly weather: Weather;
 }
 
+/** To read a whole ledger takes as long as to live it: the records of one seed in so many are judged. */
+const JUDGED = 8;
 const SETTLE_MS = 100_000;
 const REST_MS = 60_000;
 
 export async function runSeed(seed: number, verbose = false): Promise<SeedResult> {
   const world = new World({ seed, verbose });
   await live(world);
+  if (world.violations.length === 0 && seed % JUDGED === 0) await judgeRecord(world);
   return {
     seed,
     wrong: world.violations[0] ?? null,

@@ -56,5 +56,9 @@ function shortened(disk: SimDisk, kept: number): SimDisk {
     .map((life) => ({ ...life, spent: spent.has(life.grant) }));
   for (const [use, each] of disk.uses) if (grants.has(each.grant)) next.uses.set(use, each);
   for (const [accessor, end] of disk.sessions) next.sessions.set(accessor, end);
+  // One record a fact, and the facts that compaction has dropped are on record for ever.
+  const lost = disk.lines.length - kept;
+  next.told.push(...disk.told.slice(0, disk.told.length - lost));
+  next.ledger.lines.push(...disk.ledger.without(lost));
   return next;
 }
