@@ -20,6 +20,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: Load])[
   ['verify', 'whether all is as it was written, and where it is not', () => import('./audit/verify.ts')],
   ['export', 'a signed copy to verify anywhere, a table, or the receipts', () => import('./audit/export.ts')],
   ['keys', 'the public keys that it is signed with', () => import('./audit/keys.ts')],
+  ['correlate', "compare it with Vault's own audit log", () => import('./audit/correlate.ts')],
 ];
 
 const usage = `Usage: tasklease audit COMMAND [options]

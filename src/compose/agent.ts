@@ -72,7 +72,7 @@ export async function openAgent({ config, environment }: Settings, version: stri
   };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
-  const ledger = config.ledger.enabled ? openLedger(ledgerOptions(config, clock, log)) : null;
+  const ledger = config.ledger.enabled ? openLedger(ledgerOptions(config, clock, log, version)) : null;
   const journal = openJournal(join(config.state_dir, 'journal.db'), bootId(), { ledger });
   if (journal.damaged !== null) {
     log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });

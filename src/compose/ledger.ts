@@ -9,10 +9,16 @@ import type { AgentConfig } from '../schema/config.ts';
 
 export const ledgerDirectory = ({ state_dir: stateDir }: AgentConfig): string => join(stateDir, 'ledger');
 
-export function ledgerOptions(config: AgentConfig, clock: Clock, log: Telemetry['log']): LedgerOptions {
+export function ledgerOptions(
+  config: AgentConfig,
+  clock: Clock,
+  log: Telemetry['log'],
+  version: string,
+): LedgerOptions {
   const { segment, retain, archive_dir: archive, facts, heads_file: headsFile } = config.ledger;
   return {
     dir: ledgerDirectory(config),
+    version,
     bootId: bootId(),
     now: () => clock.now(),
     log,

@@ -172,6 +172,8 @@ export type LedgerBody =
   /** A start that was refused before there was a grant; `left_out` others before it are not on record one by one. */
   | Body<'start.refused', { problem: RecordedProblem; left_out: number }>
   | Body<'refusals.left_out', { count: number }>
+  /** An agent begins: what Vault answered the one before it, and nobody heard, is not on record. */
+  | Body<'agent.started', { version: string }>
   | Body<'ledger.opened', { ledger: string; key: PublicKey }>
   /** `signed` is by the key before it; null where that was lost. */
   | Body<'key.rotated', { key: PublicKey; signed: string | null }>

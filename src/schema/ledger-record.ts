@@ -166,6 +166,7 @@ const FACTS = {
   'grant.closed': z.strictObject({ outcome, receipt: sealedReceipt, jws: z.string() }),
   'start.refused': z.strictObject({ problem, left_out: id }),
   'refusals.left_out': z.strictObject({ count: n }),
+  'agent.started': z.strictObject({ version: z.string() }),
   'ledger.opened': z.strictObject({ ledger: z.string(), key: publicKey }),
   'key.rotated': z.strictObject({ key: publicKey, signed: z.string().nullable() }),
   head: z.strictObject({ jws: z.string() }),

@@ -18,6 +18,8 @@ export interface LedgerOptions {
   /** 0700, the agent's own. */
   readonly dir: string;
   readonly bootId: string;
+  /** Of this program. */
+  readonly version: string;
   readonly now: () => Moment;
   readonly log: Telemetry['log'];
   /** Signed after so many records, and after so long, at the latest. */
@@ -35,9 +37,7 @@ const RETRY_MS = 1000;
 const LOOK_AFTER_FILES_MS = 3_600_000;
 
 /** @throws Error when its directory cannot be used */
-export function openLedger(options: LedgerOptions): Ledger {
-  return new FileLedger(options);
-}
+export const openLedger = (options: LedgerOptions): Ledger => new FileLedger(options);
 
 class FileLedger implements Ledger {
   onDue: () => void = () => {};
@@ -95,12 +95,13 @@ class FileLedger implements Ledger {
     const { due } = this.#keys;
     if (due !== null) this.#due.push({ body: due, after: () => this.#keys.recorded() });
     if (mismatch !== null) this.#due.push({ body: { type: 'ledger.mismatch', fact: { detail: mismatch } } });
+    this.#due.push({ body: { type: 'agent.started', fact: { version: this.#options.version } } });
     for (const entry of open) this.#chain.remember(entry);
     this.#write();
     this.#lookAfterFiles();
     this.#every(SYNC_EVERY_MS, () => this.#writer.sync((error) => this.#failed(error)));
     this.#every(LOOK_AFTER_FILES_MS, () => this.#lookAfterFiles());
-    if (this.#due.length > 0 || this.#chain.signed < this.#chain.end.seq) this.#signSoon();
+    this.#signSoon();
   }
 
   /** What the files have and what the journal says they have; null when they agree. */

@@ -39,6 +39,7 @@ export function ledgerWorld(): LedgerWorld {
       const ledger = openLedger({
         dir: ledgerDir,
         bootId: 'boot-1',
+        version: '0.0.0',
         now: () => {
           wallMs += 1;
           return { at: 5_000_000, wallMs };
