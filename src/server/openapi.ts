@@ -99,9 +99,28 @@ const RECEIPT = {
           ended_at: NULLABLE_TIME,
           proof: { enum: ['revoked', 'unproved', 'expires'] },
           ends_at: NULLABLE_TIME,
+          engine: { ...STRING, description: 'where it is mounted' },
+          lease: { type: ['string', 'null'], description: 'its id as an HMAC' },
         },
       },
     },
+    grant: {
+      ...STRING,
+      description: 'one life of the task id; this and what follows: where a ledger is kept',
+    },
+    profile_version: { type: ['string', 'null'], description: 'sha256: of the profile’s file' },
+    caller: { type: 'object' },
+    parent: { type: ['string', 'null'] },
+    files: {
+      type: 'object',
+      properties: { written: { type: 'array', items: STRING }, erased_at: NULLABLE_TIME },
+    },
+    ledger: {
+      type: 'object',
+      properties: { id: STRING, seq: { type: 'integer' }, prev: STRING },
+      description: 'where it stands in the ledger',
+    },
+    jws: { ...STRING, description: 'all of it, signed (EdDSA): tasklease audit keys prints the keys' },
   },
 } as const;
 

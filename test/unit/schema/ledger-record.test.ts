@@ -1,9 +1,15 @@
 // Owns the agreement of the ledger's schema with what the agent writes: types here, every type of record by a simulated
 // life in test/simulation.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import type { LedgerRecord, SealedReceipt } from '../../../src/domain/record.ts';
-import { parseRecord, RECORD_TYPES, type sealedReceipt } from '../../../src/schema/ledger-record.ts';
+import {
+  envelope,
+  parseRecord,
+  RECORD_TYPES,
+  type sealedReceipt,
+} from '../../../src/schema/ledger-record.ts';
 
 const RECORD = {
   v: 1,
@@ -40,4 +46,11 @@ test.each([
   ['a lease id in clear', { type: 'leases.lost', fact: { n: 1, leases: ['database/creds/report/abc'] } }],
 ])('%s is refused', (_what, change) => {
   expect(() => parseRecord({ ...RECORD, ...change })).toThrow();
+});
+
+test('README describes every field and every type', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const section = readme.slice(readme.indexOf('## Ledger'), readme.indexOf('## Security model'));
+  const names = [...Object.keys(envelope), ...RECORD_TYPES];
+  expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
 });
