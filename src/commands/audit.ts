@@ -21,6 +21,11 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: Load])[
   ['export', 'a signed copy to verify anywhere, a table, or the receipts', () => import('./audit/export.ts')],
   ['keys', 'the public keys that it is signed with', () => import('./audit/keys.ts')],
   ['correlate', "compare it with Vault's own audit log", () => import('./audit/correlate.ts')],
+  [
+    'report',
+    'one page for a browser: what was leased, and what is not proved gone',
+    () => import('./audit/report.ts'),
+  ],
 ];
 
 const usage = `Usage: tasklease audit COMMAND [options]
