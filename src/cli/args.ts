@@ -48,7 +48,7 @@ function rejectMistakes(
       if (rule === undefined) throw unknownOption(command, args, token.rawName, token.index, options);
       if (
         rule.type === 'string' &&
-        (token.value === undefined || (!token.inlineValue && token.value.startsWith('-')))
+        (token.value === undefined || (!token.inlineValue && /^-./.test(token.value)))
       ) {
         throw new UsageError(
           `${token.rawName} needs a value`,

@@ -37,6 +37,7 @@ export const entries: readonly Entry[] = [
   { name: 'status', summary: 'show tasks', load: () => import('./status.ts') },
   { name: 'extend', summary: 'give a task more time', load: () => import('./extend.ts') },
   { name: 'events', summary: 'follow what happens', load: () => import('./events.ts') },
+  { name: 'top', summary: 'watch tasks, revocations and Vault live', load: () => import('./top.ts') },
   { name: 'health', summary: 'ask whether the agent is ready', load: () => import('./health.ts') },
   { name: 'agent', summary: 'the sidecar', outside: true },
   { name: 'init', summary: 'write a first configuration, profile and policies', outside: true },

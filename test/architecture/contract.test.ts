@@ -55,6 +55,7 @@ const COMMANDS = [
     'init',
     'dev',
   ],
+  'top',
 ];
 
 /** Commands whose code is handed in from the top (src/main.ts). */
