@@ -74,6 +74,8 @@ story({
       const reply = await stage.put(stage.id(name), { ...start, bind: { connection: true } });
       expectProblem(reply, 403, 'PROFILE_DENIED');
     }
+    const refused = await stage.ledger('--profile', 'publish-once', '--outcome', 'refused');
+    expect(refused.map(({ event }) => event?.id)).toEqual(expect.arrayContaining(['repository', 'branch']));
     const put = (name: string) => callWith(registry, pem, 'PUT', `/artifacts/${name}`, 'x');
     expect(await put('shop-v1.2.4')).toMatchObject({ status: 403 });
     expect(await put('shop-v1.2.3')).toMatchObject({ status: 409 });
