@@ -12,7 +12,7 @@ import type { AgentConfig } from '../schema/config.ts';
 const EX_CONFIG = 78;
 const DEFAULT_CONFIG = '/etc/tasklease/agent.yaml';
 
-const usage = `Usage: tasklease agent [--config FILE] [--check]
+const usage = `Usage: tasklease agent [--config FILE] [--check] [--pretty]
 
 The sidecar: leases secrets from Vault for tasks that start over its Unix socket, and revokes them when
 they stop. Runs in the foreground and logs JSON lines on stderr.
@@ -24,6 +24,7 @@ Examples:
 Options:
   --config FILE  the configuration (default ${DEFAULT_CONFIG})
   --check        validate the configuration and every profile, then exit
+  --pretty       log lines for people instead of JSON
   -h, --help     this text
 
 Signals: SIGTERM and SIGINT stop every task, wait for the proofs (stop_timeout), then end. With on_exit: keep
@@ -34,7 +35,7 @@ Exit code: 0 ok, 1 failed or tasks left unproved, 2 usage, 78 configuration
 export const command: Command = {
   usage,
   async run(args) {
-    const { config: file, check } = options(args);
+    const { config: file, check, pretty } = options(args);
     const { SettingsFault } = await import('../adapters/settings/yaml-file.ts');
     try {
       const { readSettings } = await import('../adapters/settings/agent-settings.ts');
@@ -42,7 +43,7 @@ export const command: Command = {
       if (check) return await validate(settings.config, file);
       const { openAgent } = await import('../compose/agent.ts');
       const ended = termination();
-      const agent = await openAgent(settings, version);
+      const agent = await openAgent(settings, version, pretty);
       await ended;
       return (await agent.close()) === 0 ? Exit.ok : Exit.failed;
     } catch (error) {
@@ -60,10 +61,11 @@ export const command: Command = {
   },
 };
 
-const options = (args: string[]): { config: string; check: boolean } =>
+const options = (args: string[]): { config: string; check: boolean; pretty: boolean } =>
   parse('agent', args, {
     config: { type: 'string', default: DEFAULT_CONFIG },
     check: { type: 'boolean', default: false },
+    pretty: { type: 'boolean', default: false },
   }).values;
 
 async function validate(config: AgentConfig, file: string): Promise<number> {

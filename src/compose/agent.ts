@@ -53,12 +53,16 @@ export interface RunningAgent {
 }
 
 /** @throws SettingsFault or Problem with what to do */
-export async function openAgent({ config, environment }: Settings, version: string): Promise<RunningAgent> {
+export async function openAgent(
+  { config, environment }: Settings,
+  version: string,
+  pretty = false,
+): Promise<RunningAgent> {
   harden();
   const given = handedOver(expectedSockets(config), process.env);
   // Directories and sockets get the modes they are made with, whatever the shell or unit says.
   process.umask(0o022);
-  const log = openLog(config.log.level);
+  const log = openLog(config.log.level, pretty);
   const secretsDir = prepareDirectories(config);
   takeLocks(config, secretsDir);
   const clock = systemClock();

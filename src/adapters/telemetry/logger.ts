@@ -3,6 +3,7 @@
 
 import pino from 'pino';
 import type { Level } from '../../ports/telemetry.ts';
+import { prettySink } from './pretty.ts';
 import { openStderr } from './stderr.ts';
 
 export interface Log {
@@ -14,14 +15,18 @@ export interface Log {
 // Vault's token prefixes (developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes).
 const TOKEN = /\b(?:hv[sbr]|s|b|r)\.[A-Za-z0-9_-]{20,}/g;
 
-export function openLog(level: Level): Log {
+/** What a line is about, for programs: a fact's type, or the words with dashes. The words of a line are its contract. */
+const idOf = (message: string): string => message.toLowerCase().replace(/[^a-z0-9.]+/g, '-');
+
+/** @param forPeople lines to read instead of JSON */
+export function openLog(level: Level, forPeople = false): Log {
   const logger = pino(
     { level, base: { name: 'tasklease', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
-    openStderr(),
+    forPeople ? prettySink(openStderr()) : openStderr(),
   );
   const writes = (at: Level): boolean => logger.isLevelEnabled(at);
   const log = (at: Level, message: string, fields?: Readonly<Record<string, unknown>>): void => {
-    if (writes(at)) logger[at](masked(fields ?? {}), message);
+    if (writes(at)) logger[at]({ msg_id: idOf(message), ...masked(fields ?? {}) }, message);
   };
   return Object.assign(log, { writes });
 }
