@@ -14,6 +14,12 @@ const parts: Readonly<
 > = {
   render: { summary: 'make the policies and roles that profiles need', load: () => import('./render.ts') },
   lint: { summary: 'name mistakes in policies and roles', load: () => import('./lint.ts') },
+  diff: { summary: 'show what apply would change at Vault', load: () => import('./diff.ts') },
+  apply: { summary: 'give Vault what the profiles need, after a yes', load: () => import('./apply.ts') },
+  test: {
+    summary: 'ask Vault that each profile may do all it must, and nothing beside',
+    load: () => import('./test.ts'),
+  },
 };
 
 const width = Math.max(...Object.keys(parts).map((name) => name.length));
@@ -26,6 +32,8 @@ From profiles to the least that Vault has to allow, checked against Vault itself
 Examples:
   tasklease policy render --config agent.yaml --out vault/
   tasklease policy lint vault/ --config agent.yaml
+  tasklease policy apply --config agent.yaml
+  tasklease policy test --config agent.yaml
 
 Commands:
 ${Object.entries(parts)

@@ -1,0 +1,73 @@
+// Owns the step from profiles and a Vault to the plan of what would change there. Invariant: Vault is only read.
+
+import { paint } from '../../cli/output.ts';
+import { type Kit, renderKit } from '../../policy/kit.ts';
+import { type Change, type Current, planOf } from '../../policy/plan.ts';
+import type { Given } from './inputs.ts';
+import { accessorsFrom } from './mounts.ts';
+import type { VaultAdmin } from './vault-admin.ts';
+
+export interface PlanOptions {
+  readonly takeOver: boolean;
+  readonly anyProfiles: boolean;
+}
+
+export interface Planned {
+  readonly changes: readonly Change[];
+  readonly kit: Kit;
+}
+
+export async function planAt(vault: VaultAdmin, given: Given, options: PlanOptions): Promise<Planned> {
+  const base = {
+    names: given.names,
+    anyProfiles: options.anyProfiles,
+    ...(given.only && { only: given.only }),
+  };
+  const { mounts } = renderKit(given.profiles, base);
+  const accessors = await accessorsFrom(vault, mounts, given.accessors);
+  const kit = renderKit(given.profiles, { ...base, accessors });
+  const needsUses = given.profiles.some(({ allow }) => allow.assertion?.onceInFleet === true);
+  const wanted = { kit, usesMount: needsUses ? given.names.usesMount : null, takeOver: options.takeOver };
+  return { kit, changes: planOf(wanted, await currentOf(vault, kit)) };
+}
+
+async function currentOf(vault: VaultAdmin, kit: Kit): Promise<Current> {
+  const policies = new Map<string, string | null>();
+  for (const { policy } of kit.policies) {
+    const data = await vault.read(`sys/policies/acl/${policy.name}`);
+    policies.set(policy.name, typeof data?.policy === 'string' ? data.policy : null);
+  }
+  const roles = new Map<string, Record<string, unknown> | null>();
+  for (const { path } of kit.roles) roles.set(path, await vault.read(path));
+  const auth = Object.keys((await vault.read('sys/auth')) ?? {}).map(
+    (mount) => `auth/${mount.replace(/\/$/, '')}`,
+  );
+  const engines = Object.keys((await vault.read('sys/mounts')) ?? {}).map((mount) =>
+    mount.replace(/\/$/, ''),
+  );
+  return { policies, roles, mounts: new Set([...auth, ...engines]) };
+}
+
+const COLOURS = { enable: 'green', create: 'green', change: 'yellow', keep: 'dim' } as const;
+
+export function showPlan(changes: readonly Change[], address: string): string {
+  if (changes.length === 0) return paint('green', `nothing to change at ${address}`);
+  const blocks = changes.map(({ does, what, lines }) =>
+    [paint(COLOURS[does], `${does} ${what}`), ...lines.map((line) => `    ${painted(line)}`)].join('\n'),
+  );
+  return [`At ${address}:`, ...blocks].join('\n\n');
+}
+
+const painted = (line: string): string =>
+  line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line;
+
+/** Leases of profiles that are not among these any more: the session could not revoke them once the plan is applied. */
+export const warnings = (changes: readonly Change[]): string[] =>
+  changes.some(
+    ({ what, lines }) =>
+      /^policy tasklease-session/.test(what) && lines.some((line) => /^-.*\/\*"/.test(line)),
+  )
+    ? [
+        'the session loses paths of leases: stop the tasks that still have such leases first, or their revocation is refused',
+      ]
+    : [];
