@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 export interface Fault {
   readonly detail: string;
   readonly fix: string;
+  /** It could not be looked at: nothing is known to be wrong. */
+  readonly unseen?: true;
 }
 
 export interface Seen {
@@ -28,7 +30,11 @@ export function inspectDirectory(
 ): Seen {
   const stat = look(path);
   if (stat instanceof Error)
-    return absent(path, { detail: `${path} cannot be looked at (${stat.message})`, fix: RERUN });
+    return absent(path, {
+      detail: `${path} cannot be looked at (${stat.message})`,
+      fix: RERUN,
+      unseen: true,
+    });
   const nearest = nearestOf(path);
   const parents = parentFault(nearest === path ? dirname(path) : nearest, agent);
   if (stat === null) return absent(path, parents, nearest);
@@ -65,7 +71,8 @@ function ownFault(path: string, stat: Stats, agent: number, kind: string): Fault
 function parentFault(start: string, agent: number): Fault | null {
   for (let dir = start; ; dir = dirname(dir)) {
     const stat = look(dir);
-    if (stat instanceof Error) return { detail: `${dir} cannot be looked at (${stat.message})`, fix: RERUN };
+    if (stat instanceof Error)
+      return { detail: `${dir} cannot be looked at (${stat.message})`, fix: RERUN, unseen: true };
     if (stat !== null) {
       if (!stat.isDirectory()) return { detail: `${dir} is not a real directory`, fix: 'give the real path' };
       const owner = ownerFault(dir, stat, agent);
@@ -114,7 +121,8 @@ export function inspectCredential(path: string, agent: number): Fault | null {
   const stat = look(path);
   if (stat === null)
     return { detail: `${path} is not there`, fix: 'put the credential there, readable for the agent only' };
-  if (stat instanceof Error) return { detail: `${path} cannot be looked at (${stat.message})`, fix: RERUN };
+  if (stat instanceof Error)
+    return { detail: `${path} cannot be looked at (${stat.message})`, fix: RERUN, unseen: true };
   // A link is how Kubernetes and systemd hand credentials over.
   if (stat.isSymbolicLink()) return null;
   if ((stat.mode & 0o022) !== 0)

@@ -3,7 +3,7 @@
 
 import { dirname } from 'node:path';
 import { isInMemory } from '../../adapters/files/directory.ts';
-import { inspectCredential, inspectDirectory } from '../../adapters/files/inspect.ts';
+import { type Fault, inspectCredential, inspectDirectory } from '../../adapters/files/inspect.ts';
 import { apartFromWorkloads } from '../../adapters/files/volumes.ts';
 import { groupId } from '../../adapters/system/host.ts';
 import { FLEETING, fileSystem, REMOTE } from '../../adapters/system/look.ts';
@@ -29,11 +29,17 @@ export const directories = (subject: Subject): Finding[] => {
   ];
 };
 
+/** What is closed to this user may well be as the agent needs it. */
+const isForeign = (agent: number): boolean => process.geteuid!() !== agent;
+const unseen = (id: string, key: string, { detail, fix }: Fault): Finding =>
+  info(id, `${key}: ${detail}`, 'doctor does not run as the agent, so this was not seen', fix);
+
 type Kind = Parameters<typeof inspectDirectory>[2];
 
 function plain({ uid }: Subject, key: string, path: string, kind: Kind): Finding[] {
   const id = `directory.${key}`;
   const seen = inspectDirectory(path, uid, kind);
+  if (seen.fault?.unseen === true && isForeign(uid)) return [unseen(id, key, seen.fault)];
   if (seen.fault !== null)
     return [
       error(
@@ -188,6 +194,7 @@ function credentials({ settings: { config }, uid, pid }: Subject): Finding[] {
     const id = `credential.${key}`;
     const used = auth.method === 'approle' && auth.secret_id_wrapped && key === 'secret_id_file';
     const fault = inspectCredential(file, uid);
+    if (fault?.unseen === true && isForeign(uid)) return unseen(id, `vault.auth.${key}`, fault);
     if (fault === null) return ok(id, `vault.auth.${key}: ${file} is readable for the agent only`);
     if (used && /is not there/.test(fault.detail)) {
       const what = `vault.auth.${key}: ${file} is not there: it was used and deleted, or never put there`;
