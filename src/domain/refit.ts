@@ -1,5 +1,5 @@
-// Owns what a changed profile means for a task that lives. Invariant: a task never has more than its profile
-// gives it now, but for the time until it is rotated or stopped; its end only ever moves nearer.
+// Owns what a changed profile means for a task that lives. Invariant: it keeps what it was started with; a version that
+// gives less is taken with the next generation, one that gives more or something else never; its end only moves nearer.
 
 import { assertedUntil, recheck } from './assertion.ts';
 import type { Grant } from './grant.ts';
@@ -10,8 +10,15 @@ import type { Profile } from './profile.ts';
 import { authorise, fit, type Plan } from './task-spec.ts';
 import { openUntil } from './window.ts';
 
-/** What the task would get by now. @throws Problem when it would be refused */
-export function refit(grant: Grant, profile: Profile, now: Moment): { plan: Plan; latestDeadline: Instant } {
+export interface Refitted {
+  readonly plan: Plan;
+  readonly latestDeadline: Instant;
+  /** The profile gives something that the task was not started with, so that it keeps what it has. */
+  readonly wider: boolean;
+}
+
+/** What the task gets from its next generation on. @throws Problem when it would be refused */
+export function refit(grant: Grant, profile: Profile, now: Moment): Refitted {
   const { task, owner, groups, admin, evidence, event, bind, asserted } = grant;
   const caller = { ...owner, groups, admin, pid: evidence?.pid ?? 0 };
   authorise(profile, caller, evidence);
@@ -24,8 +31,14 @@ export function refit(grant: Grant, profile: Profile, now: Moment): { plan: Plan
   keepWithin(grant, profile, plan);
   const latest = grant.acceptedAt + profile.ttl.maxMs + profile.ttl.graceMs;
   const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
-  return { plan, latestDeadline: Math.min(grant.latestDeadline, latest, end) };
+  const latestDeadline = Math.min(grant.latestDeadline, latest, end);
+  const wider = !mayBecome(grant, plan);
+  return { plan: wider ? grant.plan : plan, latestDeadline, wider };
 }
+
+/** A task that was started keeps what it has, or gets less: never more, and nothing else in its place. */
+const mayBecome = ({ state, plan: now }: Grant, plan: Plan): boolean =>
+  state === 'pending_approval' || isWithin(plan, now);
 
 /**
  * A rotation must not bring what no approver has seen: not to a task that was approved, nor to one that was started

@@ -46,9 +46,7 @@ const WELL_FOR_MS = 5000;
 const ILL_FOR_MS = 1000;
 
 export class Agent {
-  readonly profiles = new ProfileBook((profile) =>
-    reloaded(profile, this.#book.actors(), this.#ports.clock.now()),
-  );
+  readonly profiles = new ProfileBook((profile) => reloaded(profile, this.#book.actors(), this.#ports));
   readonly facts = new FactStream();
   /** True while it ends and leaves its tasks to the next agent: what breaks now is not lost. */
   leaving = false;

@@ -27,6 +27,7 @@ export function gauges(agent: Agent): Samples {
     tasklease_session_ttl_seconds: [seconds(sessionEndsAt === null ? 0 : sessionEndsAt - now)],
     tasklease_profiles: [{ value: agent.profiles.names().length }],
     tasklease_profile_faults: [{ value: agent.profiles.faults().length }],
+    tasklease_profile_faulty: agent.profiles.faulty().map((profile) => ({ labels: { profile }, value: 1 })),
   };
 }
 

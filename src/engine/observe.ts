@@ -47,6 +47,10 @@ export function profileSink(agent: Agent, { log, count }: Telemetry) {
       const stays = agent.profiles.names().includes(name) ? '; the last good version stays' : '';
       log('error', `profile not loaded${stays}`, { profile: name, fault: sentence });
     },
+    clear: (name: string) => {
+      agent.profiles.clear(name);
+      log('info', 'right again', { file: name });
+    },
     remove: (name: string) => {
       agent.profiles.remove(name);
       log('info', 'profile removed', { profile: name });

@@ -26,6 +26,11 @@ export class ProfileBook {
     this.#faults.set(name, sentence);
   }
 
+  /** What was wrong with something else than a profile is right again. */
+  clear(name: string): void {
+    this.#faults.delete(name);
+  }
+
   remove(name: string): void {
     this.#profiles.delete(name);
     this.#faults.delete(name);
@@ -40,8 +45,14 @@ export class ProfileBook {
     return [...this.#profiles.values()].flatMap(secretPaths);
   }
 
+  /** A sentence for each file that cannot be used as it is. */
   faults(): string[] {
     return [...this.#faults.values()];
+  }
+
+  /** Their names: what may be told to everybody. */
+  faulty(): string[] {
+    return [...this.#faults.keys()].sort();
   }
 
   /** @throws Problem PROFILE_UNKNOWN */

@@ -41,7 +41,7 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
     // What waits has no files to be kept.
     else if (!waits) kept.add(grant.task);
     actor.send({ type: 'recovered', verdict });
-    if (verdict.adopted && waits) reloaded(deps.profiles.get(grant.profile), [actor], now);
+    if (verdict.adopted && waits) reloaded(deps.profiles.get(grant.profile), [actor], deps.ports);
   }
   // A parent that ended while its children were judged did not know them yet.
   for (const actor of book.actors()) book.endOrphan(actor);

@@ -118,6 +118,11 @@ export const METRICS = {
     type: 'gauge',
     help: 'Profile files that are not in force because of a fault.',
   },
+  tasklease_profile_faulty: {
+    type: 'gauge',
+    help: 'Always 1; a profile file that is not in force as it is.',
+    labels: { profile: null },
+  },
   tasklease_profile_reload_failures_total: {
     type: 'counter',
     help: 'How often a profile file was read and not taken.',

@@ -117,10 +117,11 @@ async function health(service: Service, { response, query, caller }: Exchange): 
   const told = ({ code, message, hint }: Problem) => ({ code, detail: message, hint });
   const reasons = (live ? agent.notReady() : [stuck]).map(told);
   const status = (query.has('ready') ? ready : live) ? 200 : 503;
-  // Which profiles there are is for the operator; a workload learns whether it can start.
+  const faulty = agent.profiles.faulty();
+  // Which profiles there are, and what is wrong with one, is for the operator; anybody learns that one is not in force.
   const profiles = caller.admin
-    ? { names: agent.profiles.names(), faults: agent.profiles.faults() }
-    : undefined;
+    ? { names: agent.profiles.names(), faults: agent.profiles.faults(), faulty }
+    : { faulty };
   answer(response, status, { status: live ? 'ok' : 'stuck', live, ready, reasons, profiles, version });
 }
 

@@ -181,16 +181,15 @@ test('an entity with a policy of its own: the token has more than the profile gi
   }
 });
 
-test('a profile that comes to make another alias: its living tasks are rotated to a token of that name', async () => {
-  await startTask(world, 'renamed', 'customer', { params: { customer: 'c-1' } });
-  // To the neighbour's name: with the new one alone Vault would refuse the old path.
-  await world.writeProfile('customer', customer(record('c-2'), 'c-2'));
-  await until('the second generation is there', async () => {
-    const { generation } = (await world.api('GET', '/v1/tasks/renamed')).body;
-    return generation === 2;
-  });
-  expect(tokensOf('renamed').map(({ alias }) => alias)).toEqual(['c-1', 'c-2']);
-  expect(JSON.parse(await world.file('renamed', 'record.json'))).toEqual({ owner: 'c-2' });
-  await stopTask(world, 'renamed');
+test('a profile that comes to make another alias: its living tasks keep theirs, new ones have the new one', async () => {
+  await startTask(world, 'keeps', 'customer', { params: { customer: 'c-1' } });
+  await world.writeProfile('customer', { ...customer(record('c-2'), 'c-2'), overlap: '1s' });
+  await until('the new version is in force', async () => world.logs().includes('living tasks keep what'));
+  await startTask(world, 'new', 'customer', { params: { customer: 'c-1' } });
+  expect(JSON.parse(await world.file('new', 'record.json'))).toEqual({ owner: 'c-2' });
+  expect(JSON.parse(await world.file('keeps', 'record.json'))).toEqual({ owner: 'c-1' });
+  expect([...tokensOf('keeps'), ...tokensOf('new')].map(({ alias }) => alias)).toEqual(['c-1', 'c-2']);
+  await stopTask(world, 'keeps');
+  await stopTask(world, 'new');
   await world.untilNothingLeft();
 });

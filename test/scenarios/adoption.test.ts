@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { canLogin } from '../../src/dev/postgres-server.ts';
-import { database, mediumLease } from '../harness/sample-profiles.ts';
+import { database } from '../harness/sample-profiles.ts';
 import { expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { until, untilEmpty } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
@@ -116,8 +116,8 @@ test('files that somebody changed while no agent ran are not taken over', async 
   await untilEmpty('its role is gone', world.pgRoles);
 });
 
-test('a profile that changed while no agent ran rotates the task, one that is gone ends it', async () => {
-  await world.writeProfile('changing', database);
+test('a profile that gave less while no agent ran rotates the task, one that is gone ends it', async () => {
+  await world.writeProfile('changing', { ...database, mode: '0440' });
   await world.writeProfile('leaving', database);
   await until('both profiles are known', async () => {
     const { profiles } = (await world.admin('GET', '/v1/health')).body;
@@ -127,7 +127,7 @@ test('a profile that changed while no agent ran rotates the task, one that is go
   await startTask(world, 'leaves', 'leaving');
   const { username } = await login('changes');
   await world.agent.kill9();
-  await world.writeProfile('changing', { ...mediumLease });
+  await world.writeProfile('changing', { ...database, overlap: '2s', mode: '0400' });
   await rm(join(world.paths.profiles, 'leaving.yaml'));
   await world.agent.start();
   expect(existsSync(join(world.paths.secrets, 'leaves'))).toBe(false);

@@ -4,6 +4,13 @@ import type { Mutant } from './mutants.ts';
 
 export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a-wider-profile-reaches-who-lives',
+    file: 'src/domain/refit.ts',
+    find: 'plan: wider ? grant.plan : plan',
+    replace: 'plan',
+    seed: 9,
+  },
+  {
     name: 'publish-before-it-is-ready',
     file: 'src/domain/decide.ts',
     find: 'return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);',

@@ -122,8 +122,8 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'files-before-all-secrets-are-there',
     file: 'src/engine/effect-runner.ts',
-    find: 'deliveries,\n      });\n      return { type: ',
-    replace: 'deliveries: deliveries.slice(0, 1),\n      });\n      return { type: ',
+    find: 'deliveries,\n      });\n      const seconds',
+    replace: 'deliveries: deliveries.slice(0, 1),\n      });\n      const seconds',
     seed: 1,
   },
   {
@@ -164,9 +164,9 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'reload-does-not-rotate',
     file: 'src/engine/reload.ts',
-    find: "actor.send({ type: 'planChanged', ...refit(actor.grant, profile, now) });",
-    replace: 'refit(actor.grant, profile, now);',
-    seed: 9,
+    find: "actor.send({ type: 'planChanged', plan, latestDeadline });",
+    replace: 'void [plan, latestDeadline];',
+    seed: 98,
   },
 ];
 

@@ -2,9 +2,10 @@
 // spent once, at most two generations live.
 
 import type { Entry } from '../../../src/domain/fact.ts';
+import type { Plan } from '../../../src/domain/task-spec.ts';
 import { judgeApproval } from './judge-approvals.ts';
 import { taskOver } from './judge-leaks.ts';
-import type { LedgerGrant } from './ledger.ts';
+import { type LedgerGrant, scopeOf } from './ledger.ts';
 import type { World } from './world.ts';
 
 /** PostgreSQL logins are valid a little longer than their leases, and Vault counts whole seconds. */
@@ -33,6 +34,7 @@ export function judgeFacts(world: World, entry: Entry): void {
       return judgeProofs(world, grant, fact.n, fact.leases);
     case 'generation.opened': {
       const living = [...grant.generations.values()].filter(({ proved }) => !proved);
+      judgeGrowth(world, grant, fact.n, fact.plan);
       if (living.length > 2) world.blame(`${living.length} generations of ${grant.task} live`);
       if (grant.stoppingAt !== null) world.blame(`a generation of ${grant.task} is opened after its stop`);
       return;
@@ -57,6 +59,23 @@ export function judgeFacts(world: World, entry: Entry): void {
       return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
     default:
   }
+}
+
+/** What a running task is given only ever becomes less, and does so with the next generation. */
+function judgeGrowth(world: World, grant: LedgerGrant, n: number, plan: Plan | null): void {
+  const before = grant.scope;
+  const scope = plan === null ? before : new Set(scopeOf(plan));
+  if (!scope.isSubsetOf(before))
+    world.blame(`${grant.task} is given ${[...scope.difference(before)].join(', ')}, which it did not have`);
+  grant.scope = scope;
+  if (n === 1) return;
+  const held = world
+    .versions(grant.profile, world.at - 200)
+    .map(({ policies, secrets }) => new Set([...policies, ...secrets.map(({ path }) => path)]));
+  if (held.length === 0 || !held.every((given) => given.isSubsetOf(before))) return;
+  const given = held.reduce((all, one) => all.union(one));
+  if (!scope.isSubsetOf(given))
+    world.blame(`${grant.task} is still given ${[...scope.difference(given)].join(', ')} in generation ${n}`);
 }
 
 /** Closed means that nothing is left but what the receipt calls unproved. */

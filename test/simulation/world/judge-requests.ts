@@ -6,6 +6,7 @@ import type { Secret } from '../../../src/domain/secret.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { TokenRequest } from '../../../src/ports/vault.ts';
 import { judgeWithin } from './judge-approvals.ts';
+import type { LedgerGrant } from './ledger.ts';
 import type { Life } from './life.ts';
 import type { World } from './world.ts';
 
@@ -76,7 +77,7 @@ export class RequestJudge {
       world.blame(`${task} generation ${n} is published although its credential never worked`);
     const names = deliveries.map(({ secret }) => secret).sort();
     const whole = world
-      .versions(grant.profile, generation.openedAt - 100)
+      .versions(grant.profile, since(grant))
       .some(({ secrets }) => String(secrets.map(({ name }) => name).sort()) === String(names));
     if (!whole)
       world.blame(`${task} generation ${n} is published with ${names.join(', ') || 'nothing'} only`);
@@ -91,10 +92,8 @@ export class RequestJudge {
       return world.blame(`a token for ${task} before the task is on record`);
     }
     judgeWithin(world, grant, request.policies);
-    const newest = [...grant.generations.values()].at(-1);
-    const since = newest?.openedAt ?? grant.acceptedAt;
     const allowed = world
-      .versions(profile ?? '', since - 100)
+      .versions(profile ?? '', since(grant))
       .some(
         ({ policies, entityAlias }) =>
           request.policies.every((policy) => policies.includes(policy)) &&
@@ -118,11 +117,11 @@ export class RequestJudge {
     if (holder === undefined) return;
     const owner = world.ledger.byAccessor.get(holder.accessor);
     if (owner === undefined) return world.blame(`${ask.path} is read before its token is on record`);
-    const { grant, generation } = owner;
+    const { grant } = owner;
     judgeWithin(world, grant, ask);
     if (holder.meta.task !== grant.task) world.blame(`${grant.task} uses the token of ${holder.meta.task}`);
     const allowed = world
-      .versions(grant.profile, generation.openedAt - 100)
+      .versions(grant.profile, since(grant))
       .some(({ secrets }) => secrets.some(({ path }) => path === ask.path));
     if (!allowed) world.blame(`${grant.task} reads ${ask.path}, which ${grant.profile} does not give`);
   }
@@ -194,3 +193,6 @@ export class RequestJudge {
     this.#world.blame(`${verb} ${about} ${notBefore - this.#world.at} ms before Vault's Retry-After`);
   }
 }
+
+/** A task keeps what its profile gave it when it was accepted, until a version gives less. */
+const since = (grant: LedgerGrant): number => grant.acceptedAt - 100;

@@ -2,6 +2,7 @@
 // them, so that a mistake of the fold cannot hide itself. Invariant: a fact is here once it is durable.
 
 import type { Entry } from '../../../src/domain/fact.ts';
+import type { Plan } from '../../../src/domain/task-spec.ts';
 
 export interface LedgerLease {
   readonly id: string;
@@ -47,6 +48,8 @@ export interface LedgerGrant {
   /** The assertion that it was accepted for. */
   readonly use: string | null;
   overlapMs: number;
+  /** Policies and paths that it may have from now on. */
+  scope: Set<string>;
   deadline: number;
   latestDeadline: number;
   readonly generations: Map<number, LedgerGeneration>;
@@ -200,7 +203,7 @@ export class Ledger {
   }
 
   #accept(id: string, fact: Loose, now: number, time: (text: unknown) => number, life: number): void {
-    const plan = fact.plan as { overlapMs?: number };
+    const plan = fact.plan as Pick<Plan, 'overlapMs' | 'policies' | 'asks'>;
     const deadline = time(fact.deadline);
     const grant: LedgerGrant = {
       id,
@@ -210,7 +213,8 @@ export class Ledger {
       bind: fact.bind as LedgerGrant['bind'],
       parent: (fact.parent as string | null | undefined) ?? null,
       use: (fact.asserted as { use: string } | null)?.use ?? null,
-      overlapMs: plan.overlapMs ?? 0,
+      overlapMs: plan.overlapMs,
+      scope: new Set(scopeOf(plan)),
       deadline,
       latestDeadline: fact.latest_deadline === undefined ? deadline : time(fact.latest_deadline),
       generations: new Map(),
@@ -228,6 +232,12 @@ export class Ledger {
     this.byTask.set(grant.task, grant);
   }
 }
+
+/** Policies and paths of a plan. */
+export const scopeOf = ({ policies, asks }: Pick<Plan, 'policies' | 'asks'>): string[] => [
+  ...policies,
+  ...asks.map(({ path }) => path),
+];
 
 function requested({ scope }: Loose, approveBy: number): LedgerApproval {
   const { approval, policies, secrets } = scope as {

@@ -2,7 +2,11 @@
 // is judged as it was started: by its caller's groups, its socket, its parameters, event and bind.
 
 import { describe, expect, test } from 'vitest';
+import type { FileRule } from '../../../src/domain/file-rule.ts';
+import { isWithin } from '../../../src/domain/narrower.ts';
+import type { ProbeRule } from '../../../src/domain/probe.ts';
 import { Problem } from '../../../src/domain/problem.ts';
+import type { Profile, SecretRule } from '../../../src/domain/profile.ts';
 import { refit } from '../../../src/domain/refit.ts';
 import { settle } from '../../../src/domain/task-spec.ts';
 import {
@@ -20,6 +24,18 @@ import {
 
 const settled = settle(TASK, profile(), { profile: PROFILE, params: { env: 'prod' } }, caller(), at(0));
 const living = (overrides: Partial<Accepted> = {}) => activeAs({ plan: settled.plan, ...overrides });
+const settledUnder = (under: Profile) =>
+  settle(TASK, under, { profile: PROFILE, params: { env: 'prod' } }, caller(), at(0)).plan;
+const JSON_FILE: FileRule = { name: 'db.json', format: 'json' };
+const secretOf = (change: Partial<SecretRule>): SecretRule => ({ ...profile().secrets[0]!, ...change });
+const probe = (address: string): ProbeRule => ({
+  kind: 'postgres',
+  secret: 'db',
+  address,
+  timeoutMs: 1000,
+  tls: false,
+  fields: {},
+});
 const refused = (grant: ReturnType<typeof living>, changed: ReturnType<typeof profile>): Problem => {
   try {
     refit(grant, changed, at(0));
@@ -35,30 +51,116 @@ describe('a task under a changed profile', () => {
     expect(JSON.stringify(plan)).toBe(JSON.stringify(JSON.parse(JSON.stringify(living().plan))));
   });
 
-  test('gets other policies, paths, files, overlap, signal', () => {
-    const changed = profile({
-      policies: ['less'],
+  test('gets fewer policies, secrets and files, tighter modes, another look, overlap and signal', () => {
+    const two = (files: FileRule[], more: Partial<Profile> = {}) =>
+      profile({
+        policies: ['tasklease-report-read', 'tasklease-app-config'],
+        secrets: [
+          { name: 'db', path: 'database/creds/report-{{params.env}}', method: 'read', files },
+          {
+            name: 'app',
+            path: 'secret/data/app',
+            method: 'read',
+            files: [{ name: 'app.json', format: 'json' }],
+          },
+        ],
+        mode: 0o440,
+        ...more,
+      });
+    const wide = two([
+      { name: 'db.json', format: 'json', mode: 0o440 },
+      { name: 'db.env', format: 'dotenv' },
+    ]);
+    const grant = living({ plan: settledUnder(wide) });
+    const narrow = profile({
+      policies: ['tasklease-report-read'],
       overlapMs: 1000,
       onChange: 'SIGHUP',
-      secrets: [{ name: 'db', path: 'database/creds/less-{{params.env}}', method: 'read', files: [] }],
+      mode: 0o400,
+      secrets: [
+        {
+          name: 'db',
+          path: 'database/creds/report-{{params.env}}',
+          method: 'read',
+          files: [{ name: 'db.json', format: 'json', mode: 0o400, fields: { user: 'username' } }],
+        },
+      ],
     });
-    expect(refit(living(), changed, at(0)).plan).toMatchObject({
-      policies: ['less'],
-      overlapMs: 1000,
-      onChange: 'SIGHUP',
-      asks: [{ path: 'database/creds/less-prod', files: [] }],
-    });
+    const { plan, wider } = refit(grant, narrow, at(0));
+    expect(wider).toBe(false);
+    expect(plan).toEqual(settledUnder(narrow));
+    // Back to what it was started with is more than it has by then.
+    expect(refit(living({ plan }), wide, at(0))).toMatchObject({ wider: true, plan });
   });
 
-  test('gets another entity alias, one for the first time, or none any more', () => {
-    const before = profile({ entityAlias: '{{params.env}}' });
-    const { plan } = settle(TASK, before, { profile: PROFILE, params: { env: 'prod' } }, caller(), at(0));
-    expect(plan.entityAlias).toBe('prod');
-    expect(refit(living({ plan }), profile({ entityAlias: 'x-{{params.env}}' }), at(0)).plan).toMatchObject({
-      entityAlias: 'x-prod',
+  test.each<[string, Partial<Profile>]>([
+    ['another policy', { policies: ['other'] }],
+    ['a policy more', { policies: ['tasklease-report-read', 'tasklease-app-config'] }],
+    ['another path', { secrets: [secretOf({ path: 'database/creds/all' })] }],
+    ['another method', { secrets: [secretOf({ method: 'write' })] }],
+    ['a body', { secrets: [secretOf({ method: 'write', body: { ttl: '10h' } })] }],
+    ['a secret more', { secrets: [secretOf({}), secretOf({ name: 'more', path: 'secret/data/app' })] }],
+    ['a file for more readers', { secrets: [secretOf({ files: [{ ...JSON_FILE, mode: 0o444 }] })] }],
+    [
+      'a file for another reader',
+      { secrets: [secretOf({ files: [{ ...JSON_FILE, owner: { uid: 1, gid: 1 } }] })] },
+    ],
+    ['files for another reader', { owner: { uid: 1, gid: 1 } }],
+    ['files with more bits', { mode: 0o444 }],
+    ['an entity alias', { entityAlias: '{{params.env}}' }],
+    ['a login of its own', { login: { mount: 'jwt', role: 'r' } }],
+    ['another server to try its credential at', { ready: probe('elsewhere:5432/app') }],
+  ])('keeps all it has when the profile gives it %s', (_what, change) => {
+    const before = living();
+    expect(refit(before, profile(change), at(0))).toMatchObject({ wider: true, plan: before.plan });
+  });
+
+  test('gets a file of another name, for what its readers were shown before', () => {
+    const renamed = profile({
+      secrets: [
+        secretOf({ files: [JSON_FILE, { name: 'b.env', format: 'dotenv', fields: { PW: 'password' } }] }),
+      ],
     });
-    expect(refit(living(), before, at(0)).plan).toEqual(plan);
-    expect(refit(living({ plan }), profile(), at(0)).plan).not.toHaveProperty('entityAlias');
+    expect(refit(living(), renamed, at(0))).toMatchObject({ wider: false });
+  });
+
+  test.each<[string, FileRule]>([
+    ['a field more', { name: 'f', format: 'dotenv', fields: { CERT: 'certificate', KEY: 'private_key' } }],
+    ['all fields', { name: 'f', format: 'json' }],
+    ['a field of another name', { name: 'f', format: 'raw', field: 'private_key' }],
+    ['a template with more', { name: 'g', format: 'template', template: '{{certificate}}{{private_key}}' }],
+    ['a ready-made format with more', { name: 'f', format: 'pem' }],
+    [
+      'a field of another secret',
+      { name: 'f', format: 'template', template: '{{certificate}}{{app.token}}' },
+    ],
+  ])('keeps what it has when a file would show %s', (_what, file) => {
+    const app: SecretRule = { ...secretOf({ name: 'app', path: 'secret/data/app' }), files: [JSON_FILE] };
+    const shows = (one: FileRule) => profile({ secrets: [secretOf({ files: [one] }), app] });
+    const before = living({
+      plan: settledUnder(shows({ name: 'f', format: 'dotenv', fields: { CERT: 'certificate' } })),
+    });
+    expect(refit(before, shows(file), at(0))).toMatchObject({ wider: true, plan: before.plan });
+    const same = shows({ name: 'g', format: 'raw', field: 'certificate' });
+    expect(refit(before, same, at(0))).toMatchObject({ wider: false });
+  });
+
+  test('a word of a request that this version does not know counts as more', () => {
+    const { plan } = settled;
+    const further = { ...plan, asks: plan.asks.map((ask) => ({ ...ask, unknown: true })) };
+    expect(isWithin(plan, plan)).toBe(true);
+    expect(isWithin(further, plan)).toBe(false);
+  });
+
+  test('is not tried anywhere any more, or where it was', () => {
+    const ready = probe('db:5432/app');
+    const tried = living({ plan: settledUnder(profile({ ready })) });
+    expect(refit(tried, profile(), at(0))).toMatchObject({ wider: false });
+    expect(refit(tried, profile(), at(0)).plan).not.toHaveProperty('ready');
+    expect(refit(tried, profile({ ready, overlapMs: 1 }), at(0))).toMatchObject({
+      wider: false,
+      plan: { ready },
+    });
   });
 
   test('its latest end is the start and what the profile allows now, never later than it was', () => {
