@@ -43,6 +43,7 @@ export const entries: readonly Entry[] = [
   { name: 'init', summary: 'write a first configuration, profile and policies', outside: true },
   { name: 'explain', summary: 'show what a start would do, without leasing', outside: true },
   { name: 'doctor', summary: 'check everything that the agent depends on', outside: true },
+  { name: 'schema', summary: 'print JSON Schemas for editors', load: () => import('./schema.ts') },
   {
     name: 'approve',
     summary: 'approve a task that waits for it (admin socket)',
@@ -80,9 +81,6 @@ export const entries: readonly Entry[] = [
     outside: true,
   },
 ];
-
-/** Commands of the contract that a later version brings. */
-const later = new Set(['schema']);
 
 /** Runs one command line (without node and script); resolves to the exit code and never throws. */
 export async function main(argv: string[], outside: Outside = {}): Promise<number> {
@@ -127,7 +125,6 @@ async function help(name: string | undefined, outside: Outside): Promise<number>
 }
 
 function unknown(name: string, args: readonly string[]): UsageError {
-  if (later.has(name)) return new UsageError(voice.laterCommand(name), voice.listCommands);
   const meant = nearest(
     name,
     entries.map((entry) => entry.name),

@@ -34,7 +34,6 @@ export const unexpected = (message: string): string =>
   `${line(`an unexpected error: ${clean(message)}`)}\n${next('repeat the command; if it stays, report it with this line')}`;
 
 export const unknownCommand = (name: string): string => `there is no command ${JSON.stringify(name)}`;
-export const laterCommand = (name: string): string => `${name} is not in this version`;
 export const noCommand = 'no command was given';
 export const tryCommand = (name: string): string => `tasklease ${name} --help`;
 export const listCommands = 'tasklease --help lists the commands';

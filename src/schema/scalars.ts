@@ -23,7 +23,10 @@ export const duration = (minMs = 0, maxMs = Number.POSITIVE_INFINITY) =>
       }
       return ms;
     })
-    .describe('a duration such as 90s, 10m or 1h30m');
+    .meta({
+      description: 'a duration such as 90s, 10m or 1h30m',
+      pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$',
+    });
 
 /** File permission bits as an octal string, such as "0440". */
 export const fileMode = z

@@ -46,6 +46,7 @@ const COMMANDS = [
     'approve',
     'deny',
     'abandon',
+    'schema',
     'revoke-all',
     'drain',
     'audit',
