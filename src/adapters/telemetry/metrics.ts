@@ -66,7 +66,6 @@ export class Metrics implements Meter {
       ].map(([labels, value]) => `${name}${labels} ${value}`);
       for (const [labels, histogram] of this.#histograms.get(name) ?? [])
         samples.push(...histogramLines(name, labels, histogram));
-      if (samples.length === 0) continue;
       lines.push(`# HELP ${name} ${rule.help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}`);
       lines.push(`# TYPE ${name} ${rule.type}`, ...samples);
     }
