@@ -12,7 +12,7 @@ export const CERT: Ask = {
   secret: 'tls',
   method: 'write',
   path: 'pki/issue/app',
-  body: { common_name: 'a.app.internal' },
+  body: { common_name: 'a.app.internal', ttl: '10m' },
   files: [],
 };
 export const KV: Ask = { secret: 'app', method: 'read', path: 'secret/data/app/prod', files: [] };
