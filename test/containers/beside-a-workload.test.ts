@@ -183,7 +183,7 @@ describe('when containers are killed', () => {
 
     const killedAt = await box.kill9('workload');
     await until('PostgreSQL refuses the login', () => refused(login));
-    const stopping = (await box.facts('killed')).find(({ type }) => type === 'grant.stopping');
+    const stopping = (await box.facts('killed')).find(({ msg }) => msg === 'grant.stopping');
     expect(stopping).toMatchObject({ reason: 'lost' });
     expect(Date.parse(stopping!.time) - killedAt).toBeLessThan(1000);
     await untilEmpty('Vault’s leases', () => box.vaultLeases());

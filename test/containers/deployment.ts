@@ -44,7 +44,7 @@ export interface Login {
 export interface Fact {
   readonly time: string;
   readonly task: string;
-  readonly type: string;
+  readonly msg: string;
   readonly reason?: string;
   readonly outcome?: string;
 }

@@ -53,24 +53,23 @@ test('the file follows every rotation, and no generation is raised that shows no
   await startTask(world, 'following', 'service', { duration: '5m' });
   const passwords = [(await secretOf(world, 'following')).password];
   expect(await works(await secretOf(world, 'following'))).toBe(true);
+  const startedAt = performance.now();
   for (let n = 2; n <= 3; n += 1) {
-    const after = await until(`rotation ${n - 1}`, async () => {
-      const now = await current();
-      return now.password === passwords.at(-1) ? undefined : now;
-    });
-    const shown = await until('the file shows it', async () => {
+    const shown = await until(`the file shows another password, for the ${n - 1}. time`, async () => {
       const secret = await secretOf(world, 'following');
-      return secret.password === after.password && secret;
+      return !passwords.includes(secret.password) && secret;
     });
     passwords.push(shown.password);
-    expect(await works(shown)).toBe(true);
+    // Unless Vault has rotated again meanwhile, on a slow machine.
+    if ((await current()).password === shown.password) expect(await works(shown)).toBe(true);
     const { generation, state } = await showTask(world, 'following');
-    expect(generation).toBe(n);
+    const rotations = Math.floor((performance.now() - startedAt) / (PERIOD_S * 1000)) + 1;
+    expect(generation).toBeGreaterThanOrEqual(n);
+    expect(generation - 1, 'generations that can have had something new').toBeLessThanOrEqual(rotations);
     expect(state).toBe('active');
   }
-  expect(new Set(passwords).size).toBe(3);
   const receipt = await stopTask(world, 'following');
-  // Three were shown, none of them is called revoked, and Vault's next rotation ends the last.
+  // None of those that were shown is called revoked, and Vault's next rotation ends the last.
   for (const lease of receipt.leases) expect(lease).toMatchObject({ proof: 'expires', ended_at: null });
   await world.untilNothingLeft();
 });

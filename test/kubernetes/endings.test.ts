@@ -64,7 +64,7 @@ describe('nothing is left once the pod has ended', () => {
     expect(cluster.kill9(pod, 'report')).toBe(true);
     expect((await end()).report).toMatchObject({ exitCode: 137 });
     expect(await cluster.facts(pod)).toContainEqual(
-      expect.objectContaining({ type: 'grant.stopping', reason: 'lost' }),
+      expect.objectContaining({ msg: 'grant.stopping', reason: 'lost' }),
     );
     await jobFailed();
   });

@@ -30,7 +30,7 @@ describe('the shipped Job', () => {
     expect(log).toMatch(/report: v-\S+ sees 30 days of sales/);
 
     expect(await cluster.facts(pod)).toContainEqual(
-      expect.objectContaining({ type: 'grant.closed', task: pod.metadata.name, outcome: 'completed' }),
+      expect.objectContaining({ msg: 'grant.closed', task: pod.metadata.name, outcome: 'completed' }),
     );
     expect(pod.status.initContainerStatuses[0]).toMatchObject({
       restartCount: 0,

@@ -88,18 +88,11 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
     seed: 11,
   },
   {
-    name: 'rotate-beyond-the-approval',
-    file: 'src/domain/refit.ts',
-    find: 'keepWithin(grant, profile, plan);',
-    replace: '',
-    seed: 15,
-  },
-  {
     name: 'approval-for-what-it-was-before',
     file: 'src/engine/reload.ts',
     find: "actor.send({ type: 'approvalVoided', problem });",
     replace: 'void problem;',
-    seed: 26,
+    seed: 318,
   },
   {
     name: 'trust-the-increment',
