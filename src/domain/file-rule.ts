@@ -57,7 +57,7 @@ export interface Formats {
   };
   netrc: Login & { readonly machine?: string; readonly quoted?: boolean };
   'git-credentials': Login & { readonly url?: string };
-  npmrc: Login & { readonly registry?: string; readonly scope?: string };
+  npmrc: Login & { readonly registry: string; readonly scope?: string };
   pem: Mapped & { readonly parts?: readonly PemPart[] };
   'ssh-key': Mapped & { readonly part?: 'private_key' | 'certificate' };
 }

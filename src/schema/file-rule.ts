@@ -126,7 +126,7 @@ const ruleOf = {
   }),
   npmrc: format('npmrc', {
     ...login('npmrc'),
-    registry: option('registry').optional(),
+    registry: option('registry'),
     scope: option('scope').optional(),
   }),
   pem: format('pem', {

@@ -75,7 +75,9 @@ describe('npmrc', () => {
   test.each(['a b', 'a#b', 'a;b', '\x24{x}', '"q"', 'a\nb', "it's"])(
     'no token has %j: refused',
     async (token) => {
-      expect(await desk.deliverOrNot({ npmrc: { format: 'npmrc' } }, { token })).toEqual({
+      expect(
+        await desk.deliverOrNot({ npmrc: { format: 'npmrc', registry: registry.url } }, { token }),
+      ).toEqual({
         refused: expect.stringContaining('field token of secret db holds a character that no token has'),
       });
     },

@@ -8,7 +8,7 @@ const NO_TOKEN: Limit = [/[^A-Za-z0-9._~+/=-]/, 'a character that no token has']
 const COLON: Limit = [/:/, 'a colon'];
 
 export function npmrc(values: Values, rule: RuleOf<'npmrc'>): string {
-  const registry = (rule.registry ?? 'https://registry.npmjs.org').replace(/\/?$/, '/');
+  const registry = rule.registry.replace(/\/?$/, '/');
   const place = registry.replace(/^https?:/, '');
   const chosen = rule.scope === undefined ? 'registry' : `${rule.scope}:registry`;
   return `${chosen}=${registry}\n${place}:${login(values, rule)}\n`;
