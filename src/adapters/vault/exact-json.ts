@@ -10,8 +10,11 @@ interface Raw {
   ): unknown;
 }
 
-/** A number that may not come out of JavaScript as it went in: most replies have none, and are parsed without a look. */
-const SUSPECT = /\d[.eE]\d|\d[eE][+-]|\d{16}|-0/;
+/**
+ * A number that may not come out of JavaScript as it went in: most replies have none, and are parsed without a look. Looked
+ * for where a value begins only: ids are full of "1e3" and "-0".
+ */
+const SUSPECT = /(?:^|[:[,])\s*(?:-?\d+[.eE]|-?\d{16}|-0)/;
 
 export function exactJson(text: string): unknown {
   if (!SUSPECT.test(text)) return JSON.parse(text);
