@@ -7,9 +7,9 @@ import { UsageError } from '../../cli/failure.ts';
 import { ask, paint, print, say } from '../../cli/output.ts';
 import { problem } from '../../cli/voice.ts';
 import type { Change } from '../../policy/plan.ts';
-import { INPUTS, inputOptions, readInputs } from './inputs.ts';
-import { planAt, showPlan, warnings } from './plan.ts';
-import { ADMIN, adminOptions, openAdmin, type VaultAdmin } from './vault-admin.ts';
+import { INPUTS } from './inputs.ts';
+import { PLAN, planned, planOptions, showPlan } from './plan.ts';
+import { ADMIN, type VaultAdmin } from './vault-admin.ts';
 
 export const command: Command = {
   usage: `Usage: tasklease policy apply [options]
@@ -23,8 +23,7 @@ Examples:
 
 Options:
 ${INPUTS}
-  --any-profiles       leave the session and the token role open for profiles to come
-  --take-over          replace policies of these names that were not made by tasklease
+${PLAN}
   --yes                do not ask
 ${ADMIN}
   -h, --help           this text
@@ -32,33 +31,16 @@ ${ADMIN}
 Exit code: 0 done, or nothing to do; 1 refused, failed or not agreed to; 2 usage
 `,
   async run(args) {
-    const options = {
-      ...inputOptions,
-      ...adminOptions,
-      'any-profiles': { type: 'boolean' },
-      'take-over': { type: 'boolean' },
-      yes: { type: 'boolean' },
-    } as const;
-    const { values } = parse('policy apply', args, options);
-    const given = readInputs('policy apply', values);
-    const vault = openAdmin('policy apply', values, given.config);
-    try {
-      const { changes, kit } = await planAt(vault, given, {
-        takeOver: values['take-over'] === true,
-        anyProfiles: values['any-profiles'] === true,
-      });
-      print(showPlan(changes, vault.address));
-      for (const note of [...kit.notes, ...warnings(changes)]) say(`note: ${note}`);
+    const { values } = parse('policy apply', args, { ...planOptions, yes: { type: 'boolean' } });
+    return planned('policy apply', values, showPlan, async (changes, vault) => {
       const due = changes.filter(({ request }) => request !== undefined);
       if (due.length === 0) return Exit.ok;
       if (values.yes !== true && !(await agreed())) {
         say('tasklease: nothing was changed');
         return Exit.failed;
       }
-      return await perform(vault, due);
-    } finally {
-      vault.close();
-    }
+      return perform(vault, due);
+    });
   },
 };
 

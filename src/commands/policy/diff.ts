@@ -2,10 +2,10 @@
 
 import { parse, readOutput } from '../../cli/args.ts';
 import { type Command, Exit } from '../../cli/command.ts';
-import { print, say } from '../../cli/output.ts';
-import { INPUTS, inputOptions, readInputs } from './inputs.ts';
-import { planAt, showPlan, warnings } from './plan.ts';
-import { ADMIN, adminOptions, openAdmin } from './vault-admin.ts';
+import type { Change } from '../../policy/plan.ts';
+import { INPUTS } from './inputs.ts';
+import { PLAN, planned, planOptions, showPlan } from './plan.ts';
+import { ADMIN } from './vault-admin.ts';
 
 export const command: Command = {
   usage: `Usage: tasklease policy diff [options]
@@ -18,8 +18,7 @@ Examples:
 
 Options:
 ${INPUTS}
-  --any-profiles       leave the session and the token role open for profiles to come
-  --take-over          replace policies of these names that were not made by tasklease
+${PLAN}
   --output table|json  (default table)
 ${ADMIN}
   -h, --help           this text
@@ -27,27 +26,13 @@ ${ADMIN}
 Exit code: 0 nothing to change, 1 something to change, or Vault could not be asked, 2 usage
 `,
   async run(args) {
-    const options = {
-      ...inputOptions,
-      ...adminOptions,
-      'any-profiles': { type: 'boolean' },
-      'take-over': { type: 'boolean' },
-      output: { type: 'string' },
-    } as const;
-    const { values } = parse('policy diff', args, options);
+    const { values } = parse('policy diff', args, { ...planOptions, output: { type: 'string' } });
     const output = readOutput('policy diff', values.output);
-    const given = readInputs('policy diff', values);
-    const vault = openAdmin('policy diff', values, given.config);
-    try {
-      const { changes, kit } = await planAt(vault, given, {
-        takeOver: values['take-over'] === true,
-        anyProfiles: values['any-profiles'] === true,
-      });
-      print(output === 'json' ? JSON.stringify({ changes }, null, 2) : showPlan(changes, vault.address));
-      for (const note of [...kit.notes, ...warnings(changes)]) say(`note: ${note}`);
-      return changes.some(({ does }) => does !== 'keep') ? Exit.failed : Exit.ok;
-    } finally {
-      vault.close();
-    }
+    const show = output === 'json' ? asJson : showPlan;
+    return planned('policy diff', values, show, (changes) =>
+      changes.some(({ does }) => does !== 'keep') ? Exit.failed : Exit.ok,
+    );
   },
 };
+
+const asJson = (changes: readonly Change[]): string => JSON.stringify({ changes }, null, 2);

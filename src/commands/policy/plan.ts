@@ -1,23 +1,58 @@
 // Owns the step from profiles and a Vault to the plan of what would change there. Invariant: Vault is only read.
 
-import { paint } from '../../cli/output.ts';
+import { paint, print, say } from '../../cli/output.ts';
 import { type Kit, renderKit } from '../../policy/kit.ts';
 import { type Change, type Current, planOf } from '../../policy/plan.ts';
-import type { Given } from './inputs.ts';
+import { type Given, type Inputs, inputOptions, readInputs } from './inputs.ts';
 import { accessorsFrom } from './mounts.ts';
-import type { VaultAdmin } from './vault-admin.ts';
+import { type AdminValues, adminOptions, openAdmin, type VaultAdmin } from './vault-admin.ts';
 
-export interface PlanOptions {
+export const planOptions = {
+  ...inputOptions,
+  ...adminOptions,
+  'any-profiles': { type: 'boolean' },
+  'take-over': { type: 'boolean' },
+} as const;
+
+export const PLAN = `  --any-profiles       leave the session and the token role open for profiles to come
+  --take-over          replace policies of these names that were not made by tasklease`;
+
+type PlanValues = Inputs &
+  AdminValues & { readonly 'any-profiles'?: boolean | undefined; readonly 'take-over'?: boolean | undefined };
+
+/** Shows what would change, with what is to be noted about it; then `act` has the plan, and the Vault while it is open. */
+export async function planned(
+  command: string,
+  values: PlanValues,
+  show: (changes: readonly Change[], address: string) => string,
+  act: (changes: readonly Change[], vault: VaultAdmin) => number | Promise<number>,
+): Promise<number> {
+  const given = readInputs(command, values);
+  const vault = openAdmin(command, values, given.config);
+  try {
+    const { changes, kit } = await planAt(vault, given, {
+      takeOver: values['take-over'] === true,
+      anyProfiles: values['any-profiles'] === true,
+    });
+    print(show(changes, vault.address));
+    for (const note of [...kit.notes, ...warnings(changes)]) say(`note: ${note}`);
+    return await act(changes, vault);
+  } finally {
+    vault.close();
+  }
+}
+
+interface PlanOptions {
   readonly takeOver: boolean;
   readonly anyProfiles: boolean;
 }
 
-export interface Planned {
+interface Planned {
   readonly changes: readonly Change[];
   readonly kit: Kit;
 }
 
-export async function planAt(vault: VaultAdmin, given: Given, options: PlanOptions): Promise<Planned> {
+async function planAt(vault: VaultAdmin, given: Given, options: PlanOptions): Promise<Planned> {
   const base = {
     names: given.names,
     anyProfiles: options.anyProfiles,
@@ -62,7 +97,7 @@ const painted = (line: string): string =>
   line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line;
 
 /** Leases of profiles that are not among these any more: the session could not revoke them once the plan is applied. */
-export const warnings = (changes: readonly Change[]): string[] =>
+const warnings = (changes: readonly Change[]): string[] =>
   changes.some(
     ({ what, lines }) =>
       /^policy tasklease-session/.test(what) && lines.some((line) => /^-.*\/\*"/.test(line)),
