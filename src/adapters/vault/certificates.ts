@@ -5,10 +5,11 @@
 import { X509Certificate } from 'node:crypto';
 import type { Certificate } from '../../domain/certificate.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { capabilitiesReply, certificateReply } from '../../schema/vault-reply.ts';
+import { certificateReply } from '../../schema/vault-reply.ts';
 import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import type { Requests } from './requests.ts';
+import { toldOfItself } from './rights.ts';
 
 /** Needs no token: certificates are public. */
 export async function lookupCertificate(
@@ -42,10 +43,6 @@ export async function mayRevokeCertificates(
   mount: string,
 ): Promise<boolean> {
   const path = `${mount}/revoke`;
-  const line = { method: 'POST', path: 'sys/capabilities-self' };
-  const reply = await requests.call('POST', line.path, session, URGENCY.start, { paths: [path] });
-  const parsed = capabilitiesReply.safeParse(reply);
-  if (!parsed.success)
-    throw brokenContract(line, 'the reply says nothing', 'report it with the version of Vault');
-  return parsed.data.data[path]?.some((right) => right === 'update' || right === 'root') ?? false;
+  const rights = await toldOfItself(requests, session, URGENCY.start, [path]);
+  return rights[path]?.some((right) => right === 'update' || right === 'root') ?? false;
 }

@@ -4,6 +4,7 @@
 import type { Secret } from '../../domain/secret.ts';
 import { VaultFailure } from '../../ports/vault.ts';
 import { capabilitiesReply } from '../../schema/vault-reply.ts';
+import { brokenContract } from './classify.ts';
 import { URGENCY, type Urgency } from './gate.ts';
 import type { Requests } from './requests.ts';
 
@@ -20,24 +21,42 @@ export const rightsByAccessor = (
   accessor: string,
   paths: readonly string[],
 ): Promise<Rights | null> =>
-  asked(requests, 'sys/capabilities-accessor', asker, URGENCY.start, { accessor, paths });
+  unlessForbidden(told(requests, 'sys/capabilities-accessor', asker, URGENCY.start, { accessor, paths }));
 
 /** Of the asker itself (developer.hashicorp.com/vault/api-docs/system/capabilities-self). */
 export const ownRights = (
   requests: Requests,
   token: Secret,
   paths: readonly string[],
-): Promise<Rights | null> => asked(requests, 'sys/capabilities-self', token, URGENCY.session, { paths });
+): Promise<Rights | null> => unlessForbidden(toldOfItself(requests, token, URGENCY.session, paths));
 
-async function asked(
+/** As ownRights, for who cannot go on without an answer. @throws VaultFailure also where the asker may not ask */
+export const toldOfItself = (
+  requests: Requests,
+  token: Secret,
+  urgency: Urgency,
+  paths: readonly string[],
+): Promise<Rights> => told(requests, 'sys/capabilities-self', token, urgency, { paths });
+
+async function told(
   requests: Requests,
   path: string,
   token: Secret,
   urgency: Urgency,
   body: unknown,
-): Promise<Rights | null> {
+): Promise<Rights> {
+  const reply = capabilitiesReply.safeParse(await requests.call('POST', path, token, urgency, body));
+  if (reply.success) return reply.data.data;
+  throw brokenContract(
+    { method: 'POST', path },
+    'the reply says nothing',
+    'report it with the version of Vault',
+  );
+}
+
+async function unlessForbidden(asked: Promise<Rights>): Promise<Rights | null> {
   try {
-    return capabilitiesReply.parse(await requests.call('POST', path, token, urgency, body)).data;
+    return await asked;
   } catch (error) {
     if (error instanceof VaultFailure && error.forbidden && !error.missing) return null;
     throw error;
