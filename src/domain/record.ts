@@ -226,4 +226,3 @@ export interface Notice {
 }
 
 export type LedgerRecord = Envelope & (GrantBody | LedgerBody);
-export type RecordType = LedgerRecord['type'];

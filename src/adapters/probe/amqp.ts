@@ -1,9 +1,8 @@
 // Owns the login at an AMQP 0-9-1 broker such as RabbitMQ (spec, 4.2.3 and class connection): SASL PLAIN, then the
 // virtual host is opened, as a client would do it.
 
-import type { Credential, Probe, Target } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
-import { over, type Wire } from './wire.ts';
+import { type Attempt, over, type Wire } from './wire.ts';
 
 const START = [10, 10] as const;
 const TUNE = [10, 30] as const;
@@ -11,12 +10,7 @@ const OPEN_OK = [10, 41] as const;
 const CLOSE = [10, 50] as const;
 const FRAME_END = 0xce;
 
-export const amqp = (
-  probe: Probe,
-  target: Target,
-  signal: AbortSignal,
-  { username = '', password = '' }: Credential,
-): Promise<void> =>
+export const amqp: Attempt = (probe, target, signal, { username = '', password = '' }) =>
   over(target, signal, async (wire) => {
     if (probe.tls) await wire.secure(probe, target);
     wire.write(Buffer.from('AMQP\0\0\x09\x01', 'latin1'));

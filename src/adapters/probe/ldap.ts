@@ -1,15 +1,9 @@
 // Owns the simple bind at a directory (RFC 4511, 4.2): version 3, a name and a password.
 
-import type { Credential, Probe, Target } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
-import { over, type Wire } from './wire.ts';
+import { type Attempt, over, type Wire } from './wire.ts';
 
-export const ldap = (
-  probe: Probe,
-  target: Target,
-  signal: AbortSignal,
-  { username = '', password = '' }: Credential,
-): Promise<void> =>
+export const ldap: Attempt = (probe, target, signal, { username = '', password = '' }) =>
   over(target, signal, async (wire) => {
     if (probe.tls) await wire.secure(probe, target);
     // A bind without a password succeeds as nobody (RFC 4513, 5.1.2), which proves nothing.

@@ -3,9 +3,9 @@
 // the server's own key.
 
 import { constants, createHash, publicEncrypt } from 'node:crypto';
-import type { Credential, Probe, Target } from '../../domain/probe.ts';
+import type { Probe } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
-import { over, type Wire } from './wire.ts';
+import { type Attempt, over, type Wire } from './wire.ts';
 
 const FLAGS = {
   connectWithDb: 0x8,
@@ -22,12 +22,7 @@ interface Packet {
   readonly body: Buffer;
 }
 
-export const mysql = (
-  probe: Probe,
-  target: Target,
-  signal: AbortSignal,
-  { username = '', password = '' }: Credential,
-): Promise<void> =>
+export const mysql: Attempt = (probe, target, signal, { username = '', password = '' }) =>
   over(target, signal, async (wire) => {
     const greeting = await next(wire);
     if (greeting.body[0] === 0xff) throw new NotYet(meaning(greeting.body));

@@ -1,20 +1,14 @@
 // Owns the login at PostgreSQL (docs, Frontend/Backend Protocol): ready is who may send queries to the database.
 
 import { createHash } from 'node:crypto';
-import type { Credential, Probe, Target } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
 import { Scram } from './scram.ts';
-import { over, type Wire } from './wire.ts';
+import { type Attempt, over, type Wire } from './wire.ts';
 
 const PROTOCOL = 196_608;
 const SSL_REQUEST = 80_877_103;
 
-export const postgres = (
-  probe: Probe,
-  target: Target,
-  signal: AbortSignal,
-  { username = '', password = '' }: Credential,
-): Promise<void> =>
+export const postgres: Attempt = (probe, target, signal, { username = '', password = '' }) =>
   over(target, signal, async (wire) => {
     if (probe.tls) {
       wire.write(Buffer.from(int32(8, SSL_REQUEST)));

@@ -1,9 +1,8 @@
 // Owns the choice of a probe by its kind. Invariant: each is loaded when a profile asks for it, and not before.
 
-import { type Credential, type Probe, type ProbeKind, type Target, targetOf } from '../../domain/probe.ts';
+import { type ProbeKind, targetOf } from '../../domain/probe.ts';
 import { NotYet, type Probes } from '../../ports/probes.ts';
-
-type Attempt = (probe: Probe, target: Target, signal: AbortSignal, credential: Credential) => Promise<void>;
+import type { Attempt } from './wire.ts';
 
 const KINDS: Readonly<Record<ProbeKind, () => Promise<Attempt>>> = {
   tcp: async () => (await import('./reach.ts')).tcp,

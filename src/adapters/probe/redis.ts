@@ -1,15 +1,9 @@
 // Owns the login at Redis: AUTH by name (ACL users), the database, and a word that needs no rights but to be there.
 
-import type { Credential, Probe, Target } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
-import { over, type Wire } from './wire.ts';
+import { type Attempt, over, type Wire } from './wire.ts';
 
-export const redis = (
-  probe: Probe,
-  target: Target,
-  signal: AbortSignal,
-  { username, password = '' }: Credential,
-): Promise<void> =>
+export const redis: Attempt = (probe, target, signal, { username, password = '' }) =>
   over(target, signal, async (wire) => {
     if (probe.tls) await wire.secure(probe, target);
     await ask(wire, username === undefined ? ['AUTH', password] : ['AUTH', username, password]);

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Probe, Target } from '../../domain/probe.ts';
+import type { Credential, Probe, Target } from '../../domain/probe.ts';
 import { NotYet } from '../../ports/probes.ts';
 
 /** No handshake is longer; what sends more is another kind of server. */
@@ -135,6 +135,14 @@ export class Wire {
     return all.subarray(0, length);
   }
 }
+
+/** Asks one server once. @throws NotYet, and whatever the connection breaks with */
+export type Attempt = (
+  probe: Probe,
+  target: Target,
+  signal: AbortSignal,
+  credential: Credential,
+) => Promise<void>;
 
 /** One attempt over a connection that is closed however it ends. */
 export async function over(

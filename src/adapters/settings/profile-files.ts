@@ -20,7 +20,8 @@ export interface ProfileSink {
 const ENDING = '.yaml';
 /** Under which the directory's own faults are told. No profile can have this name: it has a slash. */
 const DIRECTORY = 'profiles_dir/';
-const nameOf = (file: string): string => basename(file, ENDING);
+/** What the profile of a file is called. */
+export const nameOf = (file: string): string => basename(file, ENDING);
 
 /** @throws SettingsFault */
 export function readProfile(file: string): Profile {
@@ -45,13 +46,17 @@ function profileOf(file: string, text: string): Profile {
 const unreadable = (file: string, error: unknown): string =>
   `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}): check its owner and mode`;
 
-/** Every profile file of the directory, in order; none when it does not exist yet. @throws SettingsFault */
+/** Every profile file of the directory, in order. */
+const filesIn = (dir: string): string[] =>
+  readdirSync(dir)
+    .filter((name) => name.endsWith(ENDING) && !name.startsWith('.'))
+    .sort()
+    .map((name) => join(dir, name));
+
+/** The same; none when it does not exist yet. @throws SettingsFault */
 export function profileFiles(dir: string): string[] {
   try {
-    return readdirSync(dir)
-      .filter((name) => name.endsWith(ENDING) && !name.startsWith('.'))
-      .sort()
-      .map((name) => join(dir, name));
+    return filesIn(dir);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') return [];
@@ -92,12 +97,12 @@ export function followProfiles(dir: string, sink: ProfileSink): () => Promise<vo
   function look(): void {
     let files: string[];
     try {
-      files = readdirSync(dir).length === 0 ? [] : profileFiles(dir);
+      files = filesIn(dir);
       if (blind !== null) sink.clear(DIRECTORY);
       blind = null;
     } catch (error) {
       // Not there for a moment, or for good: what is in force stays.
-      return complain(error instanceof SettingsFault ? error.message : unreadable(dir, error));
+      return complain(unreadable(dir, error));
     }
     let wait = false;
     for (const file of new Set([...files, ...told.keys()])) {

@@ -3,7 +3,6 @@
 // of (a network file system, a symlink further up, a full inotify) is seen all the same.
 
 import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { watch } from 'chokidar';
 
 /** Files that change without an event are seen within this. */
@@ -57,11 +56,6 @@ export function watchFiles(
     },
   };
 }
-
-/** Where events about these files come from: their directories, as they are named. */
-export const directoriesOf = (files: readonly string[]): string[] => [
-  ...new Set(files.map((file) => dirname(file))),
-];
 
 /** The file as it is now, through symlinks: another text when it was replaced or written. */
 export function printOf(file: string): string {

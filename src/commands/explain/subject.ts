@@ -2,7 +2,6 @@
 // Invariant: what the agent would refuse is refused here in the same words; only what is the assertion's or the
 // binding's to say is taken from the command line instead.
 
-import { formatDuration } from '../../domain/duration.ts';
 import type { TaskId } from '../../domain/ids.ts';
 import type { Moment } from '../../domain/instant.ts';
 import { Problem } from '../../domain/problem.ts';
@@ -76,6 +75,3 @@ function withoutClaims(profile: Profile): Profile {
   );
   return { ...profile, params };
 }
-
-/** The start's answer to "for how long", for messages. */
-export const lengthOf = ({ settled, now }: Explained): string => formatDuration(settled.deadline - now.at);

@@ -3,7 +3,7 @@
 
 import { existsSync } from 'node:fs';
 import { readSettings } from '../../adapters/settings/agent-settings.ts';
-import { profileFiles, readProfile } from '../../adapters/settings/profile-files.ts';
+import { nameOf, profileFiles, readProfile } from '../../adapters/settings/profile-files.ts';
 import { SettingsFault } from '../../adapters/settings/yaml-file.ts';
 import { UsageError } from '../../cli/failure.ts';
 import type { Profile } from '../../domain/profile.ts';
@@ -70,7 +70,7 @@ export function readInputs(command: string, values: Inputs, env: NodeJS.ProcessE
       `tasklease ${command} --profiles DIR, or --config agent.yaml`,
     );
   }
-  const named = asked.map((each) => (files.includes(each) ? orUsage(() => readProfile(each)).name : each));
+  const named = asked.map((each) => (files.includes(each) ? nameOf(each) : each));
   const unknown = named.find((name) => !profiles.some((profile) => profile.name === name));
   if (unknown !== undefined) {
     const known = profiles.map(({ name }) => name).join(', ');
