@@ -47,7 +47,13 @@ const onDisk = (dir: string, files: string[], tell: Tell): void => {
 
 const goneFrom = (dir: string): boolean => lstatSync(dir, { throwIfNoEntry: false }) === undefined;
 
-const receiptLines = (receipt: ApiBody): string[] => JSON.stringify(receipt, null, 2).split('\n');
+/** As `tasklease stop` prints it; the signature, 2 kB of base64 in a line, is cut short. */
+const receiptLines = (receipt: ApiBody): string[] =>
+  JSON.stringify(
+    receipt,
+    (name, value) => (name === 'jws' ? `${value.slice(0, 20)}… (${value.length} characters)` : value),
+    2,
+  ).split('\n');
 
 /** The first task: start signal, what it got, a login, stop, and what is left. */
 const wholeLife = async (stage: Stage): Promise<void> => {
