@@ -16,6 +16,9 @@ npm run test:long -- --first SEED --seeds 1 --trace       tell what happens in o
   --mutants      only the mutants; --seeds is how many seeds each may take
   --no-mutants   only the seeds`;
 
+/** How often progress is written where there is no terminal to write it over. */
+const LOGGED_EVERY_MS = 60_000;
+
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
@@ -54,13 +57,18 @@ function suite(script: string): number {
 async function search(first: number, seeds: number, jobs: { jobs?: number }): Promise<number> {
   const began = performance.now();
   const rate = (ran: number) => (ran / ((performance.now() - began) / 1000)).toFixed(0);
+  let told = began;
   const { ran, found } = await runSeeds({
     first,
     seeds,
     ...jobs,
     onProgress: (done, bad) => {
-      if (process.stderr.isTTY)
-        process.stderr.write(`\r${done} of ${seeds} seeds, ${bad} failed, ${rate(done)}/s `);
+      const line = `${done} of ${seeds} seeds, ${bad} failed, ${rate(done)}/s`;
+      if (process.stderr.isTTY) process.stderr.write(`\r${line} `);
+      else if (performance.now() - told > LOGGED_EVERY_MS) {
+        told = performance.now();
+        process.stderr.write(`${line}\n`);
+      }
     },
   });
   if (process.stderr.isTTY) process.stderr.write('\r');
