@@ -36,6 +36,7 @@ export class SystemError extends Error {
 
 /** errno(3) values that callers tell apart. */
 export const EAGAIN = 11;
+const EINTR = 4;
 const EXHAUSTED: ReadonlySet<number> = new Set([
   12 /* ENOMEM */, 23 /* ENFILE */, 24 /* EMFILE */, 28 /* ENOSPC */,
 ]);
@@ -167,7 +168,11 @@ export function pidfdEnded(pidfd: number): boolean {
   const fds = Buffer.alloc(8);
   fds.writeInt32LE(pidfd, 0);
   fds.writeInt16LE(POLLIN, 4);
-  return check('poll', c.poll(fds, 1, 0)) > 0;
+  let ready: number;
+  // EINTR although nothing waits: a signal was on its way (a SIGTERM to the agent), which says nothing of the process.
+  do ready = c.poll(fds, 1, 0);
+  while (ready < 0 && koffi.errno() === EINTR);
+  return check('poll', ready) > 0;
 }
 
 /** Sends a signal to this very process; false when it has ended, or the agent may not: pidfd_send_signal(2). */
