@@ -50,6 +50,8 @@ export interface TaskStatus {
   readonly dir: string | null;
   readonly files: readonly string[];
   readonly generation: number;
+  /** The generation that brought what the files show: another number once there is something new to read. */
+  readonly files_since: number;
   readonly started_at: string;
   /** Start and asked duration; the deadline is this and the profile's grace. */
   readonly expires_at: string;

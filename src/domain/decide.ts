@@ -22,6 +22,7 @@ import {
   publishDeferred,
   raise,
   supersede,
+  tellIfUntold,
   took,
 } from './raise.ts';
 import * as retire from './retire.ts';
@@ -104,7 +105,7 @@ function react(step: Step, event: GrantEvent): void {
     case 'probeFailed':
       return raisingFailed(step, event.n, event.problem);
     case 'published':
-      if (isRaising(grant, event.n)) return took(step, event.n, event.files);
+      if (isRaising(grant, event.n)) return took(step, event.n, event.files, event.changed);
       return step.pending({ raising: null });
     case 'publishFailed':
       return raisingFailed(step, event.n, event.problem);
@@ -248,6 +249,7 @@ function recovered(step: Step, verdict: Verdict): void {
     cutAt: mortals(inUse).some((lease) => needsCut(lease, grant.deadline)) ? now.at + CUT_DELAY_MS : null,
     reconnectBy,
   });
+  tellIfUntold(step);
   replan(step, verdict.plan, verdict.latestDeadline);
 }
 

@@ -161,7 +161,13 @@ export type Fact =
       /** Secrets whose reply was lost: a lease may exist whose id nobody saw. */
       readonly lost: readonly { readonly secret: string; readonly path: string }[];
     }
-  | { readonly type: 'delivery.published'; readonly n: number; readonly files: readonly string[] }
+  | {
+      readonly type: 'delivery.published';
+      readonly n: number;
+      readonly files: readonly string[];
+      /** They are what the generation before showed, byte for byte. */
+      readonly unchanged?: true;
+    }
   | {
       readonly type: 'leases.renewed';
       readonly n: number;

@@ -56,7 +56,13 @@ export type GrantEvent =
   /** The server that the credential is for took it. */
   | { readonly type: 'probed'; readonly n: number }
   | { readonly type: 'probeFailed'; readonly n: number; readonly problem: Problem }
-  | { readonly type: 'published'; readonly n: number; readonly files: readonly string[] }
+  | {
+      readonly type: 'published';
+      readonly n: number;
+      readonly files: readonly string[];
+      /** Readers find something else than before, or may. */
+      readonly changed: boolean;
+    }
   | { readonly type: 'publishFailed'; readonly n: number; readonly problem: Problem }
   | { readonly type: 'renewed'; readonly n: number; readonly results: readonly LeaseRenewal[] }
   | { readonly type: 'alarm' }

@@ -40,6 +40,8 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       generations: [],
       opened: 0,
       held: false,
+      filesSince: 0,
+      untold: null,
       withdrawn: false,
       failing: null,
       wasActive: false,
@@ -83,6 +85,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     case 'delivery.published':
       return {
         ...change(grant, fact.n, () => ({ files: fact.files, published: true })),
+        ...(fact.unchanged === true && grant.filesSince > 0 ? {} : changedFiles(grant, fact.n)),
         state: 'active',
         wasActive: true,
         withdrawn: false,
@@ -127,7 +130,9 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     case 'grant.held':
       return { ...grant, held: true };
     case 'grant.adopted':
+      return perhapsSeen(grant);
     case 'workload.signalled':
+      return fact.n === grant.untold ? { ...grant, untold: null } : grant;
     case 'revocation.abandoned':
       return grant;
     case 'grant.refused':
@@ -157,6 +162,24 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
     default:
       return fact satisfies never;
   }
+}
+
+/** The first files are no news: the start's answer tells of them. */
+const changedFiles = ({ filesSince, plan }: Grant, n: number): Partial<Grant> => ({
+  filesSince: n,
+  untold: filesSince === 0 || plan.onChange === undefined ? null : n,
+});
+
+/**
+ * An agent that was cut off between showing a generation and its record has turned `current` there and this one back:
+ * who read in between has what is revoked now.
+ */
+function perhapsSeen(grant: Grant): Grant {
+  const { filesSince, generations, withdrawn } = grant;
+  const last = generations.at(-1);
+  if (filesSince === 0 || withdrawn || last === undefined || last.published || last.retireAt !== null)
+    return grant;
+  return last.leases.length === 0 ? grant : { ...grant, ...changedFiles(grant, last.n) };
 }
 
 /** Folds the journal's entries of one grant; null when there are none. */

@@ -123,6 +123,10 @@ export interface Grant {
   readonly opened: number;
   /** A connection holds it. */
   readonly held: boolean;
+  /** The generation that brought what the files show now; 0 while there are none. */
+  readonly filesSince: number;
+  /** The same, while its bound process may not know: whoever dies in between leaves it to the next agent. */
+  readonly untold: number | null;
   /** The files were taken away although the task lives. */
   readonly withdrawn: boolean;
   /** What is failing while the task is degraded. */

@@ -52,11 +52,11 @@ export function publishDeferred(step: Step): void {
 }
 
 /** The files of generation `n` are there: it is the one in use from now on, and the one before is to go. */
-export function took(step: Step, n: number, files: readonly string[]): void {
+export function took(step: Step, n: number, files: readonly string[], changed: boolean): void {
   const { grant, now } = step;
   const before = current(grant);
-  const { plan, bind, deadline } = grant;
-  step.record({ type: 'delivery.published', n, files });
+  const { plan, deadline } = grant;
+  step.record({ type: 'delivery.published', n, files, ...(changed ? {} : { unchanged: true }) });
   if (before !== null) supersede(step, before, now.at + Math.max(plan.overlapMs, LEAST_OVERLAP_MS));
   const leases = mortals(current(step.grant)!);
   step.pending({
@@ -74,8 +74,14 @@ export function took(step: Step, n: number, files: readonly string[]): void {
     eraseRetryAt: null,
     cutAt: leases.some((lease) => needsCut(lease, deadline)) ? now.at + CUT_DELAY_MS : null,
   });
-  if (before === null || plan.onChange === undefined || bind === null || !('pid' in bind)) return;
-  step.ask({ type: 'signal', n, signal: plan.onChange });
+  if (changed) tellIfUntold(step);
+}
+
+/** The bound process has files by now that it was not told of. */
+export function tellIfUntold(step: Step): void {
+  const { untold, plan, bind } = step.grant;
+  if (untold === null || plan.onChange === undefined || bind === null || !('pid' in bind)) return;
+  step.ask({ type: 'signal', n: untold, signal: plan.onChange });
 }
 
 /** Another generation could not be raised: what came of it is retired, and it is tried again. */

@@ -98,7 +98,7 @@ export class EffectRunner {
     const { clock, telemetry } = this.#ports;
     const asked = clock.now().at;
     try {
-      const files = await this.#ports.files.publish({
+      const published = await this.#ports.files.publish({
         task: grant.task,
         n,
         reader: grant.plan.reader,
@@ -108,7 +108,7 @@ export class EffectRunner {
       });
       const seconds = (clock.now().at - asked) / 1000;
       telemetry.time?.('tasklease_phase_duration_seconds', seconds, { phase: 'publish' });
-      return { type: 'published', n, files };
+      return { type: 'published', n, ...published };
     } catch (error) {
       return { type: 'publishFailed', n, problem: Problem.of(error) };
     }

@@ -129,7 +129,7 @@ function publicPart(fact: Fact): Record<string, unknown> {
         })),
       };
     case 'delivery.published':
-      return { generation: fact.n, files: fact.files };
+      return { generation: fact.n, files: fact.files, changed: fact.unchanged !== true };
     case 'leases.renewed':
       return { generation: fact.n, leases: fact.leases.map(({ ends_at, capped }) => ({ ends_at, capped })) };
     case 'renewal.failed':

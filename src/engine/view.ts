@@ -17,6 +17,8 @@ export interface TaskView {
   readonly dir: string | null;
   readonly files: readonly string[];
   readonly generation: number;
+  /** The generation that brought what the files show: another number once there is something new to read. */
+  readonly files_since: number;
   readonly started_at: string;
   /** start + asked duration; the deadline is this plus the profile's grace. While it waits: as if approved now. */
   readonly expires_at: string;
@@ -61,6 +63,7 @@ export function viewOf(grant: Grant, dir: string, now: Moment): TaskView {
     dir: readable ? dir : null,
     files: readable ? (generation?.files ?? []) : [],
     generation: generation?.n ?? grant.opened,
+    files_since: grant.filesSince,
     started_at: rfc3339(grant.acceptedAt, now),
     expires_at: rfc3339(term.expiresAt, now),
     deadline: rfc3339(term.deadline, now),

@@ -22,14 +22,20 @@ export interface Publication {
   readonly deliveries: readonly Delivery[];
 }
 
+export interface Published {
+  readonly files: readonly string[];
+  /** Readers find other files than before, or other contents; also where that cannot be known. */
+  readonly changed: boolean;
+}
+
 export interface Files {
   /** The path that a reader opens: `<secrets_dir>/<task>/current`. */
   currentDir(task: TaskId): string;
   /**
-   * Writes one whole generation and then makes it visible by one rename. Returns the file names.
+   * Writes one whole generation and then makes it visible by one rename.
    * @throws Problem TMPFS_UNSAFE or DELIVERY_FAILED; then nothing of this generation is visible.
    */
-  publish(publication: Publication): Promise<readonly string[]>;
+  publish(publication: Publication): Promise<Published>;
   /**
    * True when `current` shows this generation and every one of these files is there, whole as it was written. An
    * agent that was cut off may have shown a newer one that is on no record: then `current` is turned back first.

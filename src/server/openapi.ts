@@ -33,6 +33,7 @@ const TASK = {
     dir: { type: ['string', 'null'], description: 'where the files are; null while there are none' },
     files: { type: 'array', items: STRING },
     generation: { type: 'integer' },
+    files_since: { type: 'integer' },
     started_at: TIME,
     expires_at: TIME,
     deadline: TIME,

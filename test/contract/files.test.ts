@@ -1,6 +1,7 @@
 // Owns the promises of the files port, in memory and on a real tmpfs.
 
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -108,16 +109,42 @@ const publication = (overrides: Partial<Publication> = {}): Publication => ({
 describe.each(subjects)('files, %s', (_name, open) => {
   test('a published generation is read at current, by the names that were answered', async () => {
     const { files, read, list } = await open();
-    const names = await files.publish(publication());
+    const { files: names } = await files.publish(publication());
     expect(names).toEqual(['db.json']);
     expect(JSON.parse(read(A, 'db.json')!)).toEqual(DATA);
     expect(list()).toEqual([A]);
     expect(files.currentDir(A)).toMatch(/\/build-a\/current$/);
   });
 
+  test('a publication says whether readers find something else: other contents, other names, or nothing before', async () => {
+    const { files } = await open();
+    const publish = async (n: number, data: Delivery['data'], ...rules: FileRule[]) =>
+      (await files.publish(publication({ n, deliveries: [deliver(rules, data)] }))).changed;
+    expect(await publish(1, DATA, JSON_FILE)).toBe(true);
+    expect(await publish(2, DATA, JSON_FILE)).toBe(false);
+    expect(await publish(3, { ...DATA, n: 4 }, JSON_FILE)).toBe(true);
+    expect(await publish(4, { ...DATA, n: 4 }, JSON_FILE)).toBe(false);
+    const more: FileRule = { name: 'user', format: 'raw', field: 'username' };
+    expect(await publish(5, { ...DATA, n: 4 }, JSON_FILE, more)).toBe(true);
+    expect(await publish(6, { ...DATA, n: 4 }, more, JSON_FILE)).toBe(false);
+    expect(await publish(7, { ...DATA, n: 4 }, { ...JSON_FILE, name: 'other.json' }, more)).toBe(true);
+    await files.withdraw(A);
+    expect(await publish(8, { ...DATA, n: 4 }, { ...JSON_FILE, name: 'other.json' }, more)).toBe(true);
+  });
+
+  test('of two generations with the same content, where one in between was on no record: it may have been read', async () => {
+    const { files } = await open();
+    const publish = async (n: number, username: string) =>
+      (await files.publish(publication({ n, deliveries: [deliver([JSON_FILE], { username })] }))).changed;
+    await publish(1, 'first');
+    await publish(2, 'second');
+    await files.restore(A, 1, ['db.json']);
+    expect(await publish(3, 'second')).toBe(true);
+  });
+
   test('several secrets and formats', async () => {
     const { files, read } = await open();
-    const names = await files.publish(
+    const { files: names } = await files.publish(
       publication({
         deliveries: [
           deliver([
@@ -360,6 +387,21 @@ describe('files, real', () => {
     writeFileSync(join(dir, 'precious.txt'), 'keep me');
     await expect(openTmpfsFiles({ dir })).rejects.toMatchObject({ code: 'TMPFS_UNSAFE' });
     expect(readFileSync(join(dir, 'precious.txt'), 'utf8')).toBe('keep me');
+  });
+
+  test('the next agent knows what the one before has published; what its reader has written over counts as changed', async () => {
+    const { files, dir } = await onTmpfs();
+    await files.publish(publication());
+    const second = await openTmpfsFiles({ dir });
+    expect(await second.publish(publication({ n: 2 }))).toMatchObject({ changed: false });
+    const shown = join(dir, A, 'current', 'db.json');
+    chmodSync(shown, 0o600);
+    writeFileSync(shown, readFileSync(shown, 'utf8').toUpperCase());
+    const third = await openTmpfsFiles({ dir });
+    expect(await third.publish(publication({ n: 3 }))).toMatchObject({ changed: true });
+    rmSync(join(dir, A, 'current', 'db.json'));
+    const fourth = await openTmpfsFiles({ dir });
+    expect(await fourth.publish(publication({ n: 4 }))).toMatchObject({ changed: true });
   });
 
   test('what an earlier agent left is found and swept by the next', async () => {

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { bareEnvironment, TASKLEASE } from '../../src/dev/agent-process.ts';
-import { rotating } from '../harness/sample-profiles.ts';
+import { keyValue, rotating } from '../harness/sample-profiles.ts';
 import { expectProved, receiptOf, startTask, stopTask } from '../harness/tasks.ts';
 import { pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
@@ -84,6 +84,37 @@ test('a rotation is told to CMD through run: it gets the signal of on_change onc
   await until('CMD was told of each', () => run.stdout().split('again').length - 1 >= generation - 1);
   process.kill(run.pid, 'SIGTERM');
   expect(await run.ended).toMatchObject({ code: 0, stderr: '' });
+  await world.untilNothingLeft();
+});
+
+test('a rotation that brings the same contents is told to nobody, and says so; the next change is told', async () => {
+  const round = (n: number) => ({ ...keyValue, on_change: { signal: 'SIGHUP' }, overlap: `${n + 1}s` });
+  const task = async () => (await world.api('GET', '/v1/tasks/steady')).body;
+  await world.writeProfile('steady', round(0));
+  await until('the profile is known', async () => world.logs().includes('"steady"'));
+  const run = world.startCli([
+    ...['run', '--profile', 'steady', '--param', 'env=prod', '--task', 'steady', '--', 'sh', '-c'],
+    'trap "echo again" HUP; trap "exit 0" TERM; echo up; while :; do sleep 0.05; done',
+  ]);
+  await until('CMD runs', () => run.stdout().includes('up'));
+  const facts = await world.open('GET', '/v1/tasks/steady/events');
+  const rotate = async (n: number) => {
+    await world.writeProfile('steady', round(n));
+    await until(`it has rotated ${n} times`, async () => (await task()).generation === n + 1, 60_000);
+  };
+  await rotate(1);
+  await world.agent.kill9();
+  await world.agent.start();
+  await rotate(2);
+  expect(await task()).toMatchObject({ generation: 3, files_since: 1 });
+  await world.vault.request('POST', 'secret/data/app/prod', { data: { colour: 'green' } });
+  await rotate(3);
+  await until('CMD was told', () => run.stdout().includes('again'));
+  expect(await task()).toMatchObject({ files_since: 4 });
+  process.kill(run.pid, 'SIGTERM');
+  expect(await run.ended).toMatchObject({ code: 0, stdout: 'up\nagain\n', stderr: '' });
+  const published = facts.lines.filter(({ type }) => type === 'delivery.published');
+  expect(published).toMatchObject([{ generation: 2, changed: false }]);
   await world.untilNothingLeft();
 });
 

@@ -55,7 +55,7 @@ export class Answers {
       case 'publish':
         return fails
           ? { type: 'publishFailed', n: effect.n, problem }
-          : { type: 'published', n: effect.n, files: ['db.json'] };
+          : { type: 'published', n: effect.n, files: ['db.json'], changed: this.#draw() < 0.8 };
       case 'renewLeases':
         return {
           type: 'renewed',

@@ -86,7 +86,7 @@ export function answersTo(
       ];
     case 'publish':
       return [
-        good({ type: 'published', n: effect.n, files: ['db.json'] }, { shown: effect.n }),
+        good({ type: 'published', n: effect.n, files: ['db.json'], changed: true }, { shown: effect.n }),
         ...bad([{ type: 'publishFailed', n: effect.n, problem: DENIED }]),
       ];
     case 'renewLeases': {

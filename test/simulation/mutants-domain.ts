@@ -11,6 +11,20 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
     seed: 9,
   },
   {
+    name: 'every-rotation-is-a-change',
+    file: 'src/domain/decide.ts',
+    find: 'took(step, event.n, event.files, event.changed)',
+    replace: 'took(step, event.n, event.files, true)',
+    seed: 209,
+  },
+  {
+    name: 'a-change-is-told-to-nobody',
+    file: 'src/domain/raise.ts',
+    find: 'if (changed) tellIfUntold(step);',
+    replace: '',
+    seed: 1,
+  },
+  {
     name: 'publish-before-it-is-ready',
     file: 'src/domain/decide.ts',
     find: 'return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);',

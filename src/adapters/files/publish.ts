@@ -5,9 +5,10 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../../domain/problem.ts';
-import type { Publication } from '../../ports/files.ts';
+import type { Publication, Published } from '../../ports/files.ts';
 import { renameExchange } from '../native/linux.ts';
 import { type Access, accessFor, checkReader, type Powers } from './access.ts';
+import type { Contents, Print } from './contents.ts';
 import { MANIFEST, type Manifest, manifestBytes } from './manifest.ts';
 import { remove } from './remove.ts';
 import { render } from './render.ts';
@@ -15,8 +16,13 @@ import { CURRENT, draftOf, generationOf, linkOf, shown, target } from './task-di
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
-/** Blocking: nothing else of this process runs between the first file and the rename. Returns the file names. */
-export function publish(dir: string, publication: Publication, powers: Powers): readonly string[] {
+/** Blocking: nothing else of this process runs between the first file and the rename. */
+export function publish(
+  dir: string,
+  publication: Publication,
+  powers: Powers,
+  contents: Contents,
+): Published {
   const { task, n, reader } = publication;
   const access = accessFor(reader, publication.readerGroups, powers);
   letPass(dir, publication, access, powers);
@@ -27,11 +33,14 @@ export function publish(dir: string, publication: Publication, powers: Powers): 
   const fresh = makeDirectory(home, access, passage);
   if (!fresh) remove(draft);
   fs.mkdirSync(draft, { mode: 0o700 });
-  const files = write(draft, publication, access, powers);
+  const { files, prints } = write(draft, publication, access, powers, contents);
   writeWhole(join(draft, MANIFEST), manifestBytes({ task, generation: n, files }), access, access.fileMode);
   settleDirectory(draft, access, passage);
+  const before = fresh ? null : shown(home);
+  const changed = contents.differ(task, before === null ? null : generationOf(home, before), prints);
   show(home, n, draft, fresh);
-  return files.map(({ file }) => file);
+  contents.keep(task, prints);
+  return { files: files.map(({ file }) => file), changed };
 }
 
 /** Undoes what a failed publication has made; the generation that is shown stays, and a directory that was there before. */
@@ -47,8 +56,10 @@ function write(
   { deliveries, mode, reader }: Publication,
   access: Access,
   powers: Powers,
-): Manifest['files'] {
+  contents: Contents,
+): { readonly files: Manifest['files']; readonly prints: readonly Print[] } {
   const files: Manifest['files'][number][] = [];
+  const prints: Print[] = [];
   for (const delivery of deliveries) {
     for (const rule of delivery.files) {
       const bytes = render(rule, delivery, deliveries);
@@ -57,13 +68,14 @@ function write(
         const bits = rule.mode ?? mode ?? own.fileMode;
         checkReader(rule, bits, rule.owner ?? reader, own, powers);
         writeWhole(join(draft, rule.name), bytes, own, bits);
+        prints.push(contents.printOf(rule.name, bytes));
       } finally {
         bytes.fill(0);
       }
       files.push({ file: rule.name, secret: delivery.secret, format: rule.format, bytes: bytes.length });
     }
   }
-  return files;
+  return { files, prints };
 }
 
 function show(home: string, n: number, draft: string, fresh: boolean): void {

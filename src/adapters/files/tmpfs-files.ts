@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Files } from '../../ports/files.ts';
 import { ownPowers } from './access.ts';
 import { assertInMemory, claim } from './claim.ts';
+import { Contents } from './contents.ts';
 import { deliveryProblem } from './delivery-problem.ts';
 import { isWhole } from './manifest.ts';
 import { discard, publish, turn } from './publish.ts';
@@ -28,6 +29,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
   claim(dir, claimFile);
   keepDescriptors();
   const powers = ownPowers();
+  const contents = new Contents();
 
   function removing(what: string, run: () => void): void {
     try {
@@ -44,8 +46,9 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
       const existed = existsSync(home);
       try {
         assertInMemory(dir);
-        return publish(dir, publication, powers);
+        return publish(dir, publication, powers, contents);
       } catch (error) {
+        contents.forget(publication.task);
         const what = `the files of ${publication.task} could not be written`;
         const problem = deliveryProblem(error, what, dir);
         removing(`the unfinished files of ${publication.task}`, () => discard(home, publication.n, existed));
@@ -56,7 +59,10 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
       const home = join(dir, task);
       const before = shown(home);
       if (before === null || before < n || !isWhole(generationOf(home, n), files)) return false;
-      if (before > n) turn(home, n);
+      if (before > n) {
+        contents.forget(task);
+        turn(home, n);
+      }
       return true;
     },
     async eraseGeneration(task, n) {
@@ -68,6 +74,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
       });
     },
     async withdraw(task) {
+      contents.forget(task);
       const home = join(dir, task);
       if (!existsSync(home)) return false;
       removing(`the files of ${task}`, () => {
@@ -77,6 +84,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
       return true;
     },
     async erase(task) {
+      contents.forget(task);
       removing(`the files of ${task}`, () => {
         // First the name that readers use: what cannot be removed at once is out of sight already.
         removeLink(join(dir, task, CURRENT));
@@ -89,6 +97,7 @@ export async function openTmpfsFiles({ dir, claimFile }: TmpfsOptions): Promise<
         for (const name of readdirSync(dir)) {
           if (keep.has(name)) finish(join(dir, name));
           else {
+            contents.forget(name);
             remove(join(dir, name));
             strays.push(name);
           }

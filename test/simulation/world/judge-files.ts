@@ -12,6 +12,7 @@ const RETRIED_MS = 16_000;
 export function judgeFiles(world: World, shown: ReadonlyMap<string, Shown>): void {
   const { life, at } = world;
   if (life === null || !life.up || life.process.frozen) return;
+  world.notices.look();
   const filesSince = world.calm.since(at, ['files']);
   const troubled = filesSince > 0 && at - filesSince < RETRIED_MS;
   for (const name of world.files.tasks()) {

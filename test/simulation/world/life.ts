@@ -179,9 +179,15 @@ export class Life {
         onDone: (verb, args, result) => {
           if (verb === 'restore' && result === true) {
             world.judge.onRestored(args[0] as TaskId, args[1] as number);
+            world.notices.onShown(args[0] as TaskId);
           }
-          if (verb === 'publish') world.judge.onPublished(args[0] as Publication);
-          if (verb === 'erase' || verb === 'withdraw') world.judge.onErased(args[0] as TaskId);
+          if (verb === 'publish') {
+            world.judge.onPublished(args[0] as Publication);
+            world.notices.onShown((args[0] as Publication).task);
+          }
+          if (verb !== 'erase' && verb !== 'withdraw') return;
+          world.judge.onErased(args[0] as TaskId);
+          world.notices.onGone(args[0] as TaskId, verb === 'erase');
         },
         delay: slow,
       }),
@@ -214,10 +220,17 @@ export class Life {
 
   /** The kernel tells a process of an end only while it runs. */
   #liveness(): Liveness {
-    const { liveness } = this.#world;
+    const { liveness, notices } = this.#world;
     return {
-      watch: (subject, by, gone, identity) =>
-        liveness.watch(subject, by, () => this.process.when(gone), identity),
+      watch: (subject, by, gone, identity) => {
+        const watch = liveness.watch(subject, by, () => this.process.when(gone), identity);
+        const signal = (name: string): boolean => {
+          const delivered = watch.signal(name);
+          if (delivered && 'pid' in subject) notices.onSignal(subject.pid);
+          return delivered;
+        };
+        return { ...watch, signal };
+      },
     };
   }
 

@@ -4,7 +4,7 @@
 import { render } from '../../../src/adapters/files/render.ts';
 import type { TaskId } from '../../../src/domain/ids.ts';
 import { Problem } from '../../../src/domain/problem.ts';
-import type { Files, Publication } from '../../../src/ports/files.ts';
+import type { Files, Publication, Published } from '../../../src/ports/files.ts';
 
 interface Home {
   readonly generations: Map<number, ReadonlyMap<string, string>>;
@@ -24,7 +24,7 @@ export class SimFiles implements Files {
     return `/sim/tasks/${task}/current`;
   }
 
-  async publish(publication: Publication): Promise<readonly string[]> {
+  async publish(publication: Publication): Promise<Published> {
     const { task, n } = publication;
     if (this.full) {
       throw new Problem('DELIVERY_FAILED', `the files of ${task} could not be written: ENOSPC`, {
@@ -34,11 +34,12 @@ export class SimFiles implements Files {
     }
     const files = rendered(publication);
     const home = this.#homes.get(task) ?? { generations: new Map(), drafts: new Set(), current: n };
+    const before = this.contents(task);
     home.generations.set(n, files);
     home.drafts.delete(n);
     home.current = n;
     this.#homes.set(task, home);
-    return [...files.keys()];
+    return { files: [...files.keys()], changed: this.contents(task) !== before };
   }
 
   async restore(task: TaskId, n: number, files: readonly string[]): Promise<boolean> {
@@ -101,6 +102,13 @@ export class SimFiles implements Files {
   /** The generation that a workload reads; null when there is none. */
   shown(task: TaskId): number | null {
     return this.#homes.get(task)?.current ?? null;
+  }
+
+  /** All that a workload reads; null when there is nothing. */
+  contents(task: TaskId): string | null {
+    const home = this.#homes.get(task);
+    const files = home?.generations.get(home.current ?? 0);
+    return files === undefined ? null : JSON.stringify([...files].sort());
   }
 
   /** What a workload reads; null when there is no such file. */

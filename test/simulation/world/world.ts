@@ -8,6 +8,7 @@ import { Draw } from './draw.ts';
 import { Hazards, type Strike } from './hazards.ts';
 import { Issuer } from './issuer.ts';
 import { Judge } from './judge.ts';
+import { NoticeJudge } from './judge-notices.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
 import { drawProfile, drawSecrets, ENTITY_ALIASES, KINDS, POLICIES } from './scenery.ts';
@@ -46,6 +47,7 @@ export class World {
   liveness = new SimLiveness();
   ledger = new Ledger();
   readonly judge: Judge;
+  readonly notices = new NoticeJudge(this);
   readonly tasks = new Map<string, SimTask>();
   /** Every version of every profile with the time since when it holds; null: removed. */
   readonly profiles = new Map<string, { readonly since: number; readonly profile: Profile | null }[]>();

@@ -211,7 +211,12 @@ describe('news, row by row', () => {
     ['a changed profile', news],
     ['an ended session', sessionEnded(false)],
   ])('%s during the start is not forgotten: once active, it rotates', (_what, event) => {
-    const started = after(publishing(), event, { type: 'published', n: 1, files: ['db.json'] });
+    const started = after(publishing(), event, {
+      type: 'published',
+      n: 1,
+      files: ['db.json'],
+      changed: true,
+    });
     const { next } = decide(started, ALARM, at(1000));
     expect(next).toMatchObject({ state: 'active', opened: 2, pending: { raising: 'token' } });
   });

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../../src/domain/decide.ts';
 import { type Grant, IDLE } from '../../../src/domain/grant.ts';
+import type { GrantEvent } from '../../../src/domain/grant-event.ts';
 import {
   ALARM,
   adopted,
@@ -17,6 +18,7 @@ import {
   notAdopted,
   RETIRE_MS,
   ROTATE_MS,
+  raisingFiles,
   raisingSecrets,
   raisingToken,
   rotated,
@@ -33,6 +35,8 @@ import {
   holdingToken,
   instant,
   leaseIssued,
+  PLAN,
+  publishedOf,
   secretsRead,
   stopRequested,
   tokenOpened,
@@ -41,6 +45,10 @@ import {
 const ms = ROTATE_MS;
 const bound = () => activeAs({ bind: { connection: true } });
 const streamed = () => after(active(), held);
+const TOLD = { ...PLAN, onChange: 'SIGHUP' };
+/** A bound process that is told of changes, with a second generation: being written, or as far as these events. */
+const raisedTo = (...events: readonly GrantEvent[]): Grant =>
+  after(raisingFiles({ plan: TOLD, bind: { pid: 4242 } }), ...events.map((event) => [ms, event] as const));
 /** What the next agent finds: what is on record, and nothing that was pending. */
 const restarted = (grant: Grant): Grant => ({ ...grant, pending: IDLE });
 
@@ -201,6 +209,32 @@ describe('a restart, row by row', () => {
       'stopping',
       [],
       ['erase'],
+    ),
+    row(
+      'a change that the agent before may not have told of: told by the next one',
+      () => restarted(raisedTo(publishedOf(2))),
+      adoptedWith({ plan: TOLD }),
+      ms,
+      'active',
+      ['grant.adopted'],
+      ['signal'],
+    ),
+    row(
+      'a change that was told of: not told again',
+      () => restarted(after(raisedTo(publishedOf(2)), [ms, signalled()])),
+      adoptedWith({ plan: TOLD }),
+      ms,
+      'active',
+      ['grant.adopted'],
+    ),
+    row(
+      'files that the agent before may have shown, and that are turned back: told',
+      () => restarted(raisedTo()),
+      adoptedWith({ plan: TOLD }),
+      ms,
+      'active',
+      ['grant.adopted', 'generation.retiring'],
+      ['signal', 'eraseGeneration'],
     ),
     row('active · signalled', rotated, signalled(), ms, 'active', ['workload.signalled']),
     row('closed · signalled: nothing', closed, signalled(), ms, 'closed'),

@@ -82,6 +82,15 @@ describe('a rotation, row by row', () => {
       effects: ['signal'],
     },
     {
+      when: 'rotating · published, a process is bound and its files are as they were: no notice',
+      grant: () => raisingFiles({ ...SIGNALLED, bind: { pid: 4242 } }),
+      event: publishedOf(2, false),
+      ms,
+      state: 'active',
+      facts: ['delivery.published', 'generation.retiring'],
+      effects: [],
+    },
+    {
       when: 'rotating · published, a cgroup is bound: it has no one process to tell',
       grant: () => raisingFiles({ ...SIGNALLED, bind: { cgroup: '/ci' } }),
       event: publishedOf(2),

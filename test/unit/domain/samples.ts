@@ -131,7 +131,12 @@ const askedAt = (leases: readonly IssuedLease[]): Instant => {
   return ending === undefined ? instant(0) : instantOf(ending.ends_at!, at(0)) - ending.ttl_ms!;
 };
 export const probedOf = (n: number): GrantEvent => ({ type: 'probed', n });
-export const publishedOf = (n: number): GrantEvent => ({ type: 'published', n, files: ['db.json'] });
+export const publishedOf = (n: number, changed = true): GrantEvent => ({
+  type: 'published',
+  n,
+  files: ['db.json'],
+  changed,
+});
 
 export const tokenOpened: GrantEvent = tokenOpenedOf(1);
 export const secretsRead = (

@@ -57,8 +57,8 @@ test.each<[Fact, Record<string, unknown>]>([
     },
   ],
   [
-    { type: 'delivery.published', n: 1, files: ['db.env'] },
-    { generation: 1, files: ['db.env'] },
+    { type: 'delivery.published', n: 2, files: ['db.env'], unchanged: true },
+    { generation: 2, files: ['db.env'], changed: false },
   ],
   [
     {
