@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { MUTANTS } from './mutants.ts';
 import { runSeed } from './run-seed.ts';
-import { replayOf, runSeeds } from './run-seeds.ts';
+import { type Found, replayOf, runSeeds } from './run-seeds.ts';
 import { Killed } from './world/sim-process.ts';
 
 const USAGE = `npm run test:long                                  100,000 seeds, the mutants, every chaos scenario and crash point,
@@ -54,16 +54,25 @@ function suite(script: string): number {
   return spawnSync('npm', ['run', '--silent', script], { stdio: 'inherit' }).status === 0 ? 0 : 1;
 }
 
+function tellFound({ seed, wrong }: Found): void {
+  if (process.stderr.isTTY) process.stderr.write('\r');
+  console.log(`seed ${seed}: ${wrong}\n  replay: ${replayOf(seed)}`);
+}
+
 async function search(first: number, seeds: number, jobs: { jobs?: number }): Promise<number> {
   const began = performance.now();
   const rate = (ran: number) => (ran / ((performance.now() - began) / 1000)).toFixed(0);
   let told = began;
+  let printed = 0;
   const { ran, found } = await runSeeds({
     first,
     seeds,
     ...jobs,
     onProgress: (done, bad) => {
-      const line = `${done} of ${seeds} seeds, ${bad} failed, ${rate(done)}/s`;
+      // What was found is told at once: the rest may take an hour.
+      for (const one of bad.slice(printed)) tellFound(one);
+      printed = bad.length;
+      const line = `${done} of ${seeds} seeds, ${bad.length} failed, ${rate(done)}/s`;
       if (process.stderr.isTTY) process.stderr.write(`\r${line} `);
       else if (performance.now() - told > LOGGED_EVERY_MS) {
         told = performance.now();
@@ -72,7 +81,6 @@ async function search(first: number, seeds: number, jobs: { jobs?: number }): Pr
     },
   });
   if (process.stderr.isTTY) process.stderr.write('\r');
-  for (const { seed, wrong } of found) console.log(`seed ${seed}: ${wrong}\n  replay: ${replayOf(seed)}`);
   console.log(`${ran} seeds, ${found.length} failed, ${rate(ran)} seeds a second`);
   return found.length;
 }

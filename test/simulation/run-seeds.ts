@@ -16,7 +16,7 @@ export interface SeedsOptions {
   readonly except?: readonly number[];
   /** Stop at the first seed that finds something. */
   readonly untilFound?: boolean;
-  readonly onProgress?: (ran: number, found: number) => void;
+  readonly onProgress?: (ran: number, found: readonly Found[]) => void;
 }
 
 export interface Found {
@@ -42,7 +42,7 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsResult> {
   const onReport = (report: Report) => {
     ran += report.ran;
     found.push(...report.found);
-    options.onProgress?.(ran, found.length);
+    options.onProgress?.(ran, found);
   };
   const end = options.first + options.seeds;
   await Promise.all(
