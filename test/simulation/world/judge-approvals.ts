@@ -34,7 +34,8 @@ export function judgeApproval(world: World, grant: LedgerGrant, { fact }: Entry)
 function judgeDenial(world: World, { task, approval }: LedgerGrant, uid: number | null): void {
   const asked = world.tasks.get(task);
   if (uid !== null ? asked?.denyTried === true : asked?.revokeTried === true) return;
-  if (uid === null && world.at >= approval!.approveBy) return;
+  // Another boot has only the wall clock to go by, which may have been set.
+  if (uid === null && (world.at >= approval!.approveBy || world.powerCutAt !== null)) return;
   world.blame(`${task} is denied, and nobody denied it`);
 }
 
