@@ -40,6 +40,9 @@ const MIGRATIONS = [
   INSERT INTO agent VALUES (lower(hex(randomblob(16))));`,
   // Records of the ledger that are not safe in its own files yet, and always the newest.
   'CREATE TABLE ledger (last INTEGER PRIMARY KEY, lines TEXT NOT NULL) STRICT;',
+  // Up to which entry they tell: what came after is put on record by the next agent.
+  `ALTER TABLE ledger ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
+  UPDATE ledger SET entry = (SELECT COALESCE(MAX(seq), 0) FROM entries);`,
 ];
 const VERSION = MIGRATIONS.length;
 
@@ -199,12 +202,14 @@ function checkUses(db: DatabaseSync): void {
   if (changed !== undefined) throw new Error(`the record of the assertion of ${changed.task} was changed`);
 }
 
+export type NumberedRow = EntryRow & { readonly seq: number };
+
 /** Entries of open grants, grant by grant in the order of their acceptance, each in its own order. */
-export const openRows = (db: DatabaseSync): Iterable<EntryRow> =>
+export const openRows = (db: DatabaseSync): Iterable<NumberedRow> =>
   db
     .prepare(
-      `SELECT e.boot, e.at, e.wall_ms, e.grant_id, e.fact, e.sum
+      `SELECT e.seq, e.boot, e.at, e.wall_ms, e.grant_id, e.fact, e.sum
        FROM grants g CROSS JOIN entries e ON e.grant_id = g.grant_id
        WHERE g.open = 1 ORDER BY g.rowid, e.seq`,
     )
-    .iterate() as Iterable<unknown> as Iterable<EntryRow>;
+    .iterate() as Iterable<unknown> as Iterable<NumberedRow>;

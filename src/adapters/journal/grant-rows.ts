@@ -2,7 +2,7 @@
 // Invariant: it says of every grant what its entries say, and changes in their transactions.
 
 import type { DatabaseSync } from 'node:sqlite';
-import type { Entry } from '../../domain/fact.ts';
+import type { Entry, Receipt } from '../../domain/fact.ts';
 import type { GrantId, TaskId } from '../../domain/ids.ts';
 import type { Tombstone } from '../../ports/journal.ts';
 import { grantSum } from './database.ts';
@@ -39,7 +39,7 @@ export class GrantRows {
     );
   }
 
-  /** @param sealed the receipt as the ledger signed it, as JSON */
+  /** @param sealed the receipt as the ledger signed it, as a JWS */
   index({ grant, wallMs, fact }: Entry, sealed: string | undefined): void {
     if (fact.type === 'grant.accepted') {
       const owner = JSON.stringify(fact.owner);
@@ -61,7 +61,7 @@ export class GrantRows {
     if (row === undefined) return null;
     return {
       grant: row.grant_id as GrantId,
-      receipt: JSON.parse(row.receipt as string),
+      receipt: receiptIn(row.receipt as string),
       owner: JSON.parse(row.owner as string),
       digest: row.digest as string,
       spent: row.spent === 1,
@@ -71,4 +71,11 @@ export class GrantRows {
   lives(task: TaskId): number {
     return this.#countLives.get(task)!.n as number;
   }
+}
+
+/** @param text as JSON, or signed: then all of it is in the JWS and nowhere else */
+export function receiptIn(text: string): Receipt {
+  if (text.startsWith('{')) return JSON.parse(text) as Receipt;
+  const payload = Buffer.from(text.split('.')[1]!, 'base64url').toString();
+  return { ...(JSON.parse(payload) as Receipt), jws: text };
 }

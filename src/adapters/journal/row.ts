@@ -32,10 +32,13 @@ export const isWhole = ({ boot, at, wall_ms, grant_id, fact, sum }: EntryRow): b
  * Instants of another boot are carried over by the wall clock as `now` shows it. That may have been set back since:
  * what was recorded is never younger than now.
  */
-export function entryOf(row: EntryRow, bootId: string, now: Moment): Entry {
+export function entryOf(row: EntryRow, bootId: string, now: Moment, fact = factOf(row)): Entry {
   const carried = Math.min(now.at, Math.round(row.wall_ms - now.wallMs + now.at));
   const at = row.boot === bootId ? row.at : carried;
-  const fact = JSON.parse(row.fact) as Fact;
-  const { grant_id: grant, wall_ms: wallMs, sum } = row;
-  return { grant: grant as GrantId, at, wallMs, fact: sum === null ? asWrittenNow(fact) : fact };
+  return { grant: row.grant_id as GrantId, at, wallMs: row.wall_ms, fact };
+}
+
+export function factOf({ fact: json, sum }: EntryRow): Fact {
+  const fact = JSON.parse(json) as Fact;
+  return sum === null ? asWrittenNow(fact) : fact;
 }

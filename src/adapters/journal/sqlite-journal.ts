@@ -5,19 +5,20 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import type { Entry } from '../../domain/fact.ts';
-import type { GrantId, TaskId } from '../../domain/ids.ts';
+import type { TaskId } from '../../domain/ids.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { Notice } from '../../domain/record.ts';
 import type { Journal } from '../../ports/journal.ts';
 import type { Draft, Ledger } from '../../ports/ledger.ts';
 import { Compaction } from './compaction.ts';
 import { damagedJournal, damagedProblem } from './damaged-journal.ts';
-import { openDatabase, openRows, transaction, transactions } from './database.ts';
+import { openDatabase, transaction, transactions } from './database.ts';
 import { GrantRows } from './grant-rows.ts';
 import { KeptRecords } from './kept-records.ts';
 import { isLight } from './light.ts';
 import { type LogSync, openLogSync, type Sync } from './log-sync.ts';
-import { entryOf, rowOf } from './row.ts';
+import { OpenEntries } from './open-entries.ts';
+import { rowOf } from './row.ts';
 
 /**
  * Where so many appends came together, as many will come again in a moment: they are waited for, because a
@@ -66,7 +67,7 @@ function journalOn(
   ledger: Ledger | null,
 ): Journal & { close(): void } {
   const insert = db.prepare(
-    'INSERT INTO entries (boot, at, wall_ms, grant_id, fact, sum) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO entries (seq, boot, at, wall_ms, grant_id, fact, sum) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const drop = db.prepare('DELETE FROM entries WHERE seq = ?');
   const grants = new GrantRows(db);
@@ -82,6 +83,7 @@ function journalOn(
 
   const compaction = new Compaction();
   const records = new KeptRecords(db, ledger);
+  const open = new OpenEntries(db);
   const inTransaction = transactions(db);
   let damaged: Problem | null = null;
   let waiting: Waiting[] = [];
@@ -108,11 +110,13 @@ function journalOn(
     }
   }
 
-  function write(entry: Entry, draft: Draft | null): void {
+  /** Returns the entries that this one makes pointless. */
+  function write(entry: Entry, draft: Draft | null): readonly number[] {
     const { boot, at, wall_ms: wallMs, grant_id: grant, fact, sum } = rowOf(entry, bootId);
-    const { lastInsertRowid } = insert.run(boot, at, wallMs, grant, fact, sum);
-    for (const seq of compaction.add(Number(lastInsertRowid), entry)) drop.run(seq);
+    const seq = records.next();
+    insert.run(seq, boot, at, wallMs, grant, fact, sum);
     grants.index(entry, draft?.receipts.get(entry.grant));
+    return compaction.add(seq, entry);
   }
 
   function schedule(): void {
@@ -144,17 +148,21 @@ function journalOn(
   /** Facts and their records, all or nothing. */
   function commit(entries: readonly Entry[], end: boolean): void {
     const draft = records.draft(entries, notices, end);
-    if (draft === null && entries.length === 0) return;
     try {
-      inTransaction(() => {
-        for (const entry of entries) write(entry, draft);
-        if (draft !== null) records.keep(draft);
-      });
+      if (draft !== null || entries.length > 0) {
+        inTransaction(() => {
+          const pointless = entries.flatMap((entry) => write(entry, draft));
+          for (const seq of records.keep(draft, pointless)) drop.run(seq);
+        });
+      }
     } catch (error) {
       draft?.drop();
+      records.failed();
       throw error;
     }
     notices = [];
+    open.release();
+    records.written(entries);
     draft?.keep();
   }
 
@@ -172,7 +180,7 @@ function journalOn(
     if (waiting.length > 0) schedule();
   }
 
-  records.resume(schedule);
+  if (ledger !== null) records.resume(open.all, schedule);
   return {
     get damaged() {
       return damaged;
@@ -190,18 +198,7 @@ function journalOn(
       notices.push(notice);
       schedule();
     },
-    openGrants(now) {
-      const open = new Map<GrantId, Entry[]>();
-      attempt(() => {
-        for (const row of openRows(db)) {
-          const entry = entryOf(row, bootId, now);
-          const list = open.get(entry.grant);
-          if (list === undefined) open.set(entry.grant, [entry]);
-          else list.push(entry);
-        }
-      });
-      return open;
-    },
+    openGrants: (now) => attempt(() => open.byGrant(bootId, now)),
     ofThisBoot: (grant) => attempt(() => selectBoot.get(grant)?.boot === bootId),
     tombstone: (task) => attempt(() => grants.tombstone(task)),
     agentId: () => attempt(() => selectAgent.get()!.id as string),
@@ -240,6 +237,7 @@ function journalOn(
       // Whatever waits is written: closing makes a checkpoint, which syncs.
       syncing = false;
       flush(true);
+      records.close();
       log.close();
       db.close();
     },

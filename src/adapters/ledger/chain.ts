@@ -2,7 +2,7 @@
 // line before it; so a line cannot be changed, left out, put in or moved without a wrong hash. A chain goes on from a draft
 // only when that is durable.
 
-import { createHmac, hash } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import type { Entry } from '../../domain/fact.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Moment } from '../../domain/instant.ts';
@@ -45,10 +45,13 @@ export class Chain {
   /** Number of the record that was signed last. */
   signed = 0;
   readonly #options: ChainOptions;
+  readonly #hmacKey: KeyObject;
   readonly #grants = new Map<GrantId, Remembered>();
 
   constructor(options: ChainOptions) {
     this.#options = options;
+    // From bytes it would be made anew for every id.
+    this.#hmacKey = createSecretKey(options.hmacKey);
   }
 
   /** Takes up a grant that an earlier agent left. */
@@ -59,7 +62,7 @@ export class Chain {
   }
 
   readonly hmac = (id: string): Hmac =>
-    `hmac-sha256:${createHmac('sha256', this.#options.hmacKey).update(id).digest('hex')}`;
+    `hmac-sha256:${createHmac('sha256', this.#hmacKey).update(id).digest('hex')}`;
 
   /** @param sign whether the last of these is to be signed, whatever its number */
   draft(entries: readonly Entry[], notices: readonly Notice[], sign: boolean): Draft & { end: ChainEnd } {
@@ -147,7 +150,7 @@ export class Chain {
       ledger: { id, seq: before.seq + 1, prev: before.hash },
     };
     const jws = signer().sign('tasklease-receipt', receipt);
-    receipts.set(grant, JSON.stringify({ ...receipt, jws }));
+    receipts.set(grant, jws);
     return JSON.stringify({ ...body.fact, receipt, jws });
   }
 }

@@ -2,15 +2,16 @@
 // written to the ledger's own files. Invariant: what is in the files was durable in the journal before, and the journal
 // lets go of it only when the files are synced; so a crash at any moment loses nothing and tells nothing twice.
 
-import { basename } from 'node:path';
 import type { Entry } from '../../domain/fact.ts';
 import type { Moment } from '../../domain/instant.ts';
 import type { LedgerBody, Notice } from '../../domain/record.ts';
 import type { Draft, KeptLines, Ledger } from '../../ports/ledger.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import { ahead } from './ahead.ts';
 import { Chain, type ChainEnd } from './chain.ts';
 import { type Copies, openCopies } from './copies.ts';
 import { type LedgerKeys, openKeys } from './keys.ts';
+import { mismatchOf } from './mismatch.ts';
 import { overdue, type Retention } from './retention.ts';
 import { lineEnd, retire, SegmentWriter } from './segments.ts';
 
@@ -31,7 +32,7 @@ export interface LedgerOptions {
 }
 
 /** Written together, because a write costs as much for one line as for many. */
-const WRITE_AFTER_MS = 10;
+const WRITE_AFTER_MS = 25;
 const SYNC_EVERY_MS = 1000;
 const RETRY_MS = 1000;
 const LOOK_AFTER_FILES_MS = 3_600_000;
@@ -74,14 +75,14 @@ class FileLedger implements Ledger {
     return this.#writer.safe;
   }
 
-  resume(kept: readonly KeptLines[], open: Iterable<Entry>): void {
+  resume(kept: readonly KeptLines[], open: Iterable<Entry>, unrecorded: readonly Entry[]): number {
     const onDisk = this.#writer.end;
     const missing = kept
       .flatMap(({ lines }) => lines.split('\n').filter((line) => line !== ''))
       .map((line) => ({ line, end: lineEnd(line) }))
       .filter(({ end }) => end !== null && end.seq > onDisk.seq) as { line: string; end: ChainEnd }[];
     const last = kept.length === 0 ? null : lineEnd(kept.at(-1)!.lines.trimEnd().split('\n').at(-1)!);
-    const mismatch = this.#mismatch(onDisk, missing, last);
+    const mismatch = mismatchOf(this.#writer.foreign, onDisk, missing, last);
     if (mismatch !== null) {
       this.#options.log('error', 'the ledger is not as it was written', { detail: mismatch });
       this.#writer.leave();
@@ -102,29 +103,7 @@ class FileLedger implements Ledger {
     this.#every(SYNC_EVERY_MS, () => this.#writer.sync((error) => this.#failed(error)));
     this.#every(LOOK_AFTER_FILES_MS, () => this.#lookAfterFiles());
     this.#signSoon();
-  }
-
-  /** What the files have and what the journal says they have; null when they agree. */
-  #mismatch(
-    onDisk: ChainEnd,
-    missing: readonly { readonly line: string; readonly end: ChainEnd }[],
-    last: ChainEnd | null,
-  ): string | null {
-    const { foreign } = this.#writer;
-    if (foreign !== null) return `the end of ${basename(foreign)} is no record`;
-    if (last === null) return null;
-    if (last.seq === onDisk.seq && last.hash !== onDisk.hash) {
-      return `record ${last.seq} is another than was written`;
-    }
-    const [next] = missing;
-    if (next === undefined) return null;
-    if (next.end.seq > onDisk.seq + 1) {
-      const from = onDisk.seq + 1;
-      return `records ${from} to ${next.end.seq - 1} are not in the files of the ledger any more`;
-    }
-    return next.line.includes(`"prev":"${onDisk.hash}"`)
-      ? null
-      : `record ${onDisk.seq} is another than was written`;
+    return ahead(this.#options.dir, last?.seq ?? 0, onDisk, unrecorded);
   }
 
   draft(entries: readonly Entry[], notices: readonly Notice[], end = false): Draft | null {

@@ -2,6 +2,7 @@
 // append left nothing, and entries went through JSON and the real journal's compaction, as on a real disk.
 
 import { Compaction } from '../../../src/adapters/journal/compaction.ts';
+import { receiptIn } from '../../../src/adapters/journal/grant-rows.ts';
 import type { Entry, Fact, Receipt } from '../../../src/domain/fact.ts';
 import type { GrantId, TaskId } from '../../../src/domain/ids.ts';
 import type { Instant, Moment } from '../../../src/domain/instant.ts';
@@ -113,7 +114,7 @@ export class SimJournal implements Journal {
     const life = lives.find((candidate) => candidate.grant === grant);
     if (life === undefined) return;
     if (fact.type === 'delivery.published') life.spent = true;
-    else life.closed = { receipt: JSON.parse(sealed ?? JSON.stringify(fact.receipt)) as Receipt, wallMs };
+    else life.closed = { receipt: receiptIn(sealed ?? JSON.stringify(fact.receipt)), wallMs };
   }
 
   openGrants(now: Moment): ReadonlyMap<GrantId, readonly Entry[]> {

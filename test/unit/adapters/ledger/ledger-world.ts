@@ -1,6 +1,6 @@
 // Owns a journal with its ledger in a directory of its own, and lives of tasks to be put on record.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openJournal } from '../../../../src/adapters/journal/sqlite-journal.ts';
@@ -21,6 +21,8 @@ export interface LedgerWorld {
   /** The texts of the files, oldest first. */
   texts(): string[];
   records(): LedgerRecord[];
+  /** The directory as a killed agent would leave it now; of another one's journal with this one's files. */
+  killed(journalOf?: LedgerWorld): LedgerWorld;
   remove(): void;
 }
 
@@ -35,7 +37,7 @@ export function ledgerWorld(): LedgerWorld {
     logs,
     open(options = {}) {
       // As compose makes it.
-      process.getBuiltinModule('node:fs').mkdirSync(ledgerDir, { recursive: true, mode: 0o700 });
+      mkdirSync(ledgerDir, { recursive: true, mode: 0o700 });
       const ledger = openLedger({
         dir: ledgerDir,
         bootId: 'boot-1',
@@ -70,6 +72,15 @@ export function ledgerWorld(): LedgerWorld {
         .texts()
         .flatMap((text) => text.split('\n').filter((line) => line !== ''))
         .map((line) => parseRecord(JSON.parse(line))),
+    killed(journalOf = world) {
+      const copy = ledgerWorld();
+      cpSync(ledgerDir, copy.ledgerDir, { recursive: true });
+      for (const end of ['', '-wal', '-shm']) {
+        const name = `journal.db${end}`;
+        cpSync(join(journalOf.dir, name), join(copy.dir, name));
+      }
+      return copy;
+    },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
   return world;
