@@ -3,7 +3,7 @@
 
 import type { Ask } from '../domain/ask.ts';
 import { neededFor } from '../domain/needed.ts';
-import { type Capability, policyLine } from '../domain/policy-line.ts';
+import { addTo, type Capability, intoPolicy, policyLine } from '../domain/policy-line.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Plan } from '../domain/task-spec.ts';
@@ -57,14 +57,13 @@ function hintFor({ ask, plan }: Denied, rights: Answer): string {
     const parameters = ask.method === 'write' ? 'parameters that it does not allow, ' : '';
     return `${policy} has ${line}, so no line is missing; Vault refuses for another reason: ${parameters}the address of the agent (token_bound_cidrs), or a rule beyond policies`;
   }
-  return `add to ${policy}: ${line}`;
+  return addTo(policy, line);
 }
 
 const permits = (rights: readonly string[], needed: readonly Capability[]): boolean =>
   rights.includes('root') || needed.every((one) => rights.includes(one));
 
 function holderOf({ policies, login }: Pick<Plan, 'policies' | 'login'>): string {
-  if (policies.length === 1) return `policy ${policies[0]}`;
-  if (policies.length > 1) return `one of the policies ${policies.join(', ')}`;
-  return `a policy of role ${login?.role} of auth/${login?.mount}`;
+  if (policies.length > 0 || login === undefined) return intoPolicy(policies);
+  return `a policy of role ${login.role} of auth/${login.mount}`;
 }

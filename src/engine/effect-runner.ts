@@ -25,6 +25,8 @@ export interface Luggage {
   token: Secret | null;
   /** What the task logs in with, for as long as it lives; lost with the agent. */
   assertion: Secret | null;
+  /** What the role of a login gave the token. */
+  policies: readonly string[];
   /** Why the token must not be used. */
   fault: Problem | null;
   deliveries: readonly Delivery[];

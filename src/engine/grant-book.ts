@@ -135,7 +135,15 @@ export class GrantBook {
   add(grant: Grant): GrantActor {
     const actor = new GrantActor(
       grant,
-      { token: null, assertion: null, fault: null, deliveries: [], probing: null, caller: null },
+      {
+        token: null,
+        policies: [],
+        assertion: null,
+        fault: null,
+        deliveries: [],
+        probing: null,
+        caller: null,
+      },
       {
         ports: this.#options.ports,
         runner: this.#options.runner,

@@ -9,6 +9,7 @@ import { current, type Grant, generationOf } from '../domain/grant.ts';
 import type { GrantEvent } from '../domain/grant-event.ts';
 import { rfc3339 } from '../domain/instant.ts';
 import { goodUntil } from '../domain/lease.ts';
+import { addTo, policyLine } from '../domain/policy-line.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Delivery } from '../ports/files.ts';
 import type { IssuedSecret } from '../ports/vault.ts';
@@ -56,7 +57,7 @@ export class SecretReader {
         // A refusal tells more than an outage that happened at the same time.
         if (problem === null || failure.kind === 'refused') {
           problem = failure.problem;
-          denied = isForbidden(reply.reason) ? { ask, plan: grant.plan, accessor, problem } : null;
+          denied = isForbidden(reply.reason) ? { ask, plan: held(grant, luggage), accessor, problem } : null;
         }
         continue;
       }
@@ -97,7 +98,7 @@ export class SecretReader {
         const session = await this.#session.token();
         if (await this.#ports.vault.mayRevokeCertificates(session, mount)) continue;
         return new Problem('VAULT_DENIED', `the agent may not revoke certificates at ${mount}`, {
-          hint: `the profile says revoke: serial, so the session's policy must allow update on ${mount}/revoke: see vault-policies/session.hcl`,
+          hint: `the profile says revoke: serial; ${addTo("the session's policy (tasklease-session)", policyLine(`${mount}/revoke`, 'update'))}`,
         });
       }
       return null;
@@ -106,6 +107,10 @@ export class SecretReader {
     }
   }
 }
+
+/** The plan with the policies that the token has, where the profile leaves them to the role of the login. */
+const held = ({ plan }: Grant, { policies }: Luggage): Denied['plan'] =>
+  plan.policies.length > 0 ? plan : { ...plan, policies };
 
 const leaseOf = (ask: TimedAsk, issued: IssuedSecret): Omit<IssuedLease, 'ends_at'> => ({
   secret: ask.secret,

@@ -77,13 +77,14 @@ export class TokenOpener {
     asked: Instant,
     luggage: Luggage,
   ): Promise<GrantEvent> {
-    const { token, accessor, ttlMs, metadata, fault } = await this.#ports.vault.login({
+    const { token, accessor, ttlMs, metadata, policies, fault } = await this.#ports.vault.login({
       ...login,
       assertion: luggage.assertion!,
       policies: grant.plan.policies,
       longestMs: this.#leashMs,
     });
     luggage.token = token;
+    luggage.policies = policies ?? [];
     luggage.fault = fault ?? mappedFault(metadata, login, grant);
     return { type: 'tokenOpened', n, accessor, session: null, endsAt: asked + ttlMs, ttlMs };
   }

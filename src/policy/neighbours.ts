@@ -1,7 +1,7 @@
 // Owns what is tried to see that policies are as narrow as they can be: every request of a profile, and what lies beside
 // them. Invariant: a neighbour is never something that the profile itself may ask for, so far as Vault can tell it apart.
 
-import type { Capability } from '../domain/policy-line.ts';
+import { addTo, type Capability, policyLine } from '../domain/policy-line.ts';
 import type { Profile } from '../domain/profile.ts';
 import { identityOf } from './lint-policies.ts';
 import type { Policy } from './model.ts';
@@ -15,7 +15,11 @@ export interface Trial {
   /** Why it is tried. */
   readonly kind: 'own' | 'path' | 'verb' | 'parameter' | 'other profile' | 'vault';
   readonly path: string;
+  /** How a policy names the path, where that is not the path itself. */
+  readonly named?: string;
   readonly capability: Capability;
+  /** All that the line of a policy has to give for it. */
+  readonly needs: readonly Capability[];
   readonly body?: Readonly<Record<string, unknown>>;
   readonly expect: 'allowed' | 'denied';
 }
@@ -52,9 +56,14 @@ export function trialsOf(profile: Profile, others: readonly Profile[], made: rea
   const values = Object.assign({}, ...requests.map((request) => request.values)) as Record<string, string>;
   const identity = identityOf(profile, values);
   const all = [
-    ...requests.map((request) => own(profile, request)),
+    ...requests.flatMap((request) => own(profile, request)),
     ...requests.flatMap((request) =>
-      beside(request).map((one) => ({ ...one, profile: profile.name as string, expect: 'denied' as const })),
+      beside(request).map((one) => ({
+        ...one,
+        needs: [one.capability],
+        profile: profile.name as string,
+        expect: 'denied' as const,
+      })),
     ),
     ...others
       .filter((other) => other.name !== profile.name)
@@ -93,14 +102,22 @@ const trial = (
   kind,
   path,
   capability,
+  needs: [capability],
   expect,
   ...(body === undefined ? {} : { body }),
 });
 
-const own = (profile: Profile, { path, capabilities, body }: TaskRequest): Trial =>
-  trial(profile, 'own', capabilities.at(-1)!, path, 'allowed', body);
+const own = (profile: Profile, { path, capabilities, body }: TaskRequest): Trial[] =>
+  capabilities.map((capability) => ({
+    ...trial(profile, 'own', capability, path, 'allowed', body),
+    needs: capabilities,
+  }));
 
-type Beside = Omit<Trial, 'profile' | 'expect'>;
+/** What to do about a request that is refused and should not be. @param into where the line goes */
+export const remedy = ({ path, named, needs, expect }: Trial, into: string): string =>
+  expect === 'denied' ? '' : `; ${addTo(into, policyLine(named ?? path, ...needs))}`;
+
+type Beside = Omit<Trial, 'profile' | 'expect' | 'needs'>;
 
 function beside({ path, capabilities, body, method }: TaskRequest): Beside[] {
   const capability = capabilities.at(-1)!;

@@ -11,7 +11,13 @@ export interface Asked {
   /** All of them are asked for. */
   readonly capabilities: readonly Capability[];
   readonly body?: Readonly<Record<string, unknown>>;
+  /** How a policy names the path, where that is not the path itself: `uses/data/+`. */
+  readonly named?: string;
 }
+
+/** The line that would permit it. */
+export const missingLine = ({ path, named, capabilities }: Asked): string =>
+  policyLine(named ?? path, ...capabilities);
 
 export interface Found {
   readonly policy: Policy;
@@ -40,7 +46,7 @@ export interface Known {
 
 export function permits(policies: readonly Policy[], asked: Asked, known: Known = {}): Verdict {
   const by = decisive(policies, asked.path, known);
-  const missing = policyLine(asked.path, ...asked.capabilities);
+  const missing = missingLine(asked);
   const refused = (why: string): Verdict => ({ permitted: false, by, why, missing });
   if (by.length === 0) {
     const names = policies.map(({ name }) => name).join(', ');

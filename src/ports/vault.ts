@@ -77,6 +77,8 @@ export interface TaskLoginRequest extends TaskLogin {
 export interface LoggedIn extends TaskToken {
   /** Claims that the role maps, and the role. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** What the role gave it, for whoever explains a refusal. */
+  readonly policies?: readonly string[];
   /** Why it must not be used. */
   readonly fault: Problem | null;
 }

@@ -21,6 +21,9 @@ export const authReply = z.object({
   }),
 });
 
+/** What auth/token/lookup-self says of the policies of whoever asks. */
+export const tokenPolicies = z.object({ data: z.object({ policies: z.array(z.string()) }) });
+
 /** Reply of auth/token/renew-accessor, which does not show the token. */
 export const renewedToken = z.object({
   auth: z.object({ accessor: z.string(), lease_duration: seconds, renewable: z.boolean() }),

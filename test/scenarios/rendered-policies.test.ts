@@ -286,14 +286,16 @@ test.each(CASES)(
 
 test('policy test finds all as it has to be, and names the line when one capability is taken away', async () => {
   const well = await policy('test');
-  expect(well.stdout).toMatch(/env-in-path +2 of 2 +(\d+) of \1\n/);
+  expect(well.stdout).toMatch(/env-in-path +3 of 3 +(\d+) of \1\n/);
   expect(well.code, well.stdout + well.stderr).toBe(0);
   const path = 'sys/policies/acl/tasklease-env-in-path';
   const { policy: text } = (await admin('GET', path)).data as { policy: string };
   await admin('PUT', path, { policy: text.replace('["read"]', '["list"]') });
   const ill = await policy('test', '--profile', 'env-in-path');
   expect(ill.code).toBe(1);
-  expect(ill.stdout).toContain('add path "database/creds/report-staging" { capabilities = ["read"] }');
+  expect(ill.stdout).toContain(
+    'add to policy tasklease-env-in-path: path "database/creds/report-staging" { capabilities = ["read"] }',
+  );
   expect(ill.stdout).toContain('list database/creds/report-staging is allowed, not denied');
   expect((await policy('test', '--profile', 'env-in-path', '--output', 'junit')).stdout).toContain(
     '<failure ',

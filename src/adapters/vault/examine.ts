@@ -7,8 +7,10 @@ import { authReply } from '../../schema/vault-reply.ts';
 import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import { loginWith } from './login.ts';
+import { namingDenials } from './own-denials.ts';
 import { openRequests } from './requests.ts';
 import { ownRights, type Rights, rightsByAccessor } from './rights.ts';
+import { roleRefusal } from './tokens.ts';
 import { openTransport } from './transport.ts';
 import type { VaultOptions } from './vault-client.ts';
 
@@ -55,7 +57,9 @@ export interface Examiner {
 
 export function examineVault(options: VaultOptions): Examiner {
   const transport = openTransport(options);
-  const requests = openRequests({ ...options, transport, sessionTimeoutMs: options.timeoutMs });
+  const requests = namingDenials(
+    openRequests({ ...options, transport, sessionTimeoutMs: options.timeoutMs }),
+  );
   const login = loginWith(options.auth, requests);
   const made: { readonly what: string; readonly token: Secret }[] = [];
 
@@ -98,6 +102,8 @@ export function examineVault(options: VaultOptions): Examiner {
         type: 'service',
         no_default_policy: true,
         display_name: 'tasklease-doctor',
+      }).catch((error: unknown) => {
+        throw roleRefusal(error, options.tokenRole, policies);
       }),
     async renew(token) {
       const path = 'auth/token/renew-self';

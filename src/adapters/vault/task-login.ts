@@ -3,6 +3,7 @@
 // as tasks' tokens have to be is told with its fault.
 
 import { formatDuration } from '../../domain/duration.ts';
+import { addTo, LOGIN_ROLE_LIST, roleLine } from '../../domain/policy-line.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Secret } from '../../domain/secret.ts';
 import { type LoggedIn, type Renewal, type TaskLoginRequest, VaultFailure } from '../../ports/vault.ts';
@@ -24,12 +25,14 @@ export async function loginTask(requests: Requests, request: TaskLoginRequest): 
   if (isBatch(reply)) throw wrongRole(line, mount, role, 'makes batch tokens: let it say token_type=service');
   const auth = tokenReply(line, reply);
   const wrong = faultOf(auth, request);
+  const lacks = wrong?.startsWith(OTHER_POLICIES) ? lackingOf(auth.policies, request.policies) : [];
   return {
     token: new Secret(Buffer.from(auth.client_token)),
     accessor: auth.accessor,
     ttlMs: auth.lease_duration * 1000,
     metadata: auth.metadata ?? {},
-    fault: wrong === null ? null : wrongRole(line, mount, role, wrong).problem,
+    policies: auth.policies,
+    fault: wrong === null ? null : wrongRole(line, mount, role, wrong, lacks).problem,
   };
 }
 
@@ -46,6 +49,11 @@ function notTaken(error: unknown, { mount, role }: TaskLoginRequest): unknown {
   );
 }
 
+const OTHER_POLICIES = 'gives the policies ';
+
+const lackingOf = (has: readonly string[], asked: readonly string[]): string[] =>
+  asked.filter((policy) => !has.includes(policy.toLowerCase()));
+
 function faultOf(
   auth: ReturnType<typeof tokenReply>,
   { policies, longestMs }: TaskLoginRequest,
@@ -56,7 +64,9 @@ function faultOf(
   if (broad === 'default') return 'adds the default policy: let it say token_no_default_policy=true';
   if (broad !== undefined) return `gives the policy ${broad}`;
   if (policies.length > 0 && !sameSet(auth.policies, policies)) {
-    return `gives the policies ${auth.policies.join(', ')}: let the profile name just these, or the role give others`;
+    const lacks = lackingOf(auth.policies, policies);
+    const next = lacks.length > 0 ? `without ${lacks.join(', ')}` : 'more than the profile names';
+    return `${OTHER_POLICIES}${auth.policies.join(', ')}: ${next}`;
   }
   if (!auth.renewable) return 'makes a token that cannot be renewed';
   if (auth.lease_duration === 0 || auth.lease_duration * 1000 > longestMs) {
@@ -71,11 +81,14 @@ const wrongRole = (
   mount: string,
   role: string,
   wrong: string,
+  lacks: readonly string[] = [],
 ): VaultFailure =>
   brokenContract(
     line,
     `role ${role} ${wrong}`,
-    `write auth/${mount}/role/${role} anew (vault-policies/README.md)`,
+    lacks.length > 0
+      ? addTo(`role auth/${mount}/role/${role}`, roleLine(LOGIN_ROLE_LIST, lacks))
+      : `write auth/${mount}/role/${role} anew (vault-policies/README.md)`,
   );
 
 export async function renewToken(

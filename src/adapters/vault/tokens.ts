@@ -2,6 +2,8 @@
 // policies, TTL or parent is not exactly what was asked for is revoked and never used.
 
 import { wholeSeconds } from '../../domain/duration.ts';
+import { addTo, roleLine, TOKEN_ROLE_LIST } from '../../domain/policy-line.ts';
+import { Problem } from '../../domain/problem.ts';
 import { Secret } from '../../domain/secret.ts';
 import { type SessionToken, type TaskToken, type Vault, VaultFailure } from '../../ports/vault.ts';
 import { authReply } from '../../schema/vault-reply.ts';
@@ -121,7 +123,10 @@ export function tokenMaker(requests: Requests, role: string): Vault['createToken
       display_name: request.displayName,
       meta: request.meta,
     };
-    const ask = (body: unknown) => requests.issue('POST', line.path, session, URGENCY.start, body);
+    const ask = (body: unknown) =>
+      requests.issue('POST', line.path, session, URGENCY.start, body).catch((error: unknown) => {
+        throw roleRefusal(error, role, request.policies);
+      });
     if (modest) return checkedToken(requests, line, await ask(demands(request)), session, request);
     try {
       return await checkedToken(requests, line, await ask(full), session, request);
@@ -134,6 +139,15 @@ export function tokenMaker(requests: Requests, role: string): Vault['createToken
       return checkedToken(requests, line, token, session, request);
     }
   };
+}
+
+const OUTSIDE = /must be subset of the role's allowed policies/;
+
+/** A token role that does not list the policies: the same failure, with what it has to list. */
+export function roleRefusal(error: unknown, role: string, policies: readonly string[]): unknown {
+  if (!(error instanceof VaultFailure) || !OUTSIDE.test(error.problem.message)) return error;
+  const hint = addTo(`role auth/token/roles/${role}`, roleLine(TOKEN_ROLE_LIST, policies));
+  return new VaultFailure(error.kind, new Problem(error.problem.code, error.problem.message, { hint }));
 }
 
 /** The task token in a reply, refused and revoked unless it is exactly what was asked for. */

@@ -7,6 +7,7 @@ import { lookupCertificate, mayRevokeCertificates, revokeCertificate } from './c
 import { brokenContract } from './classify.ts';
 import { URGENCY } from './gate.ts';
 import { type AuthOptions, loginWith } from './login.ts';
+import { namingDenials } from './own-denials.ts';
 import { openRequests } from './requests.ts';
 import { rightsByAccessor } from './rights.ts';
 import { readSecret } from './secrets.ts';
@@ -35,23 +36,27 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
     sessionTimeoutMs: Math.min(options.timeoutMs, options.leashMs / 3),
   });
   const login = loginWith(options.auth, requests);
+  const usesMount = options.usesMount ?? 'tasklease-uses';
+  const own = namingDenials(requests, (path) =>
+    path.startsWith(`${usesMount}/data/`) ? `${usesMount}/data/+` : path,
+  );
   return {
-    openSession: () => openSession(requests, login, options),
+    openSession: () => openSession(own, login, options),
     async renewSession(session) {
       const line = { method: 'POST', path: 'auth/token/renew-self' };
-      const reply = await requests.call('POST', line.path, session, URGENCY.session, {});
+      const reply = await own.call('POST', line.path, session, URGENCY.session, {});
       return tokenReply(line, reply).lease_duration * 1000;
     },
     async closeSession(session) {
-      await requests.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {});
+      await own.call('POST', 'auth/token/revoke-self', session, URGENCY.session, {});
     },
-    createToken: tokenMaker(requests, options.tokenRole),
+    createToken: tokenMaker(own, options.tokenRole),
     readSecret: (token, ask) => readSecret(requests, token, ask),
     lookupLease: (session, leaseId) =>
-      requests.find('sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId }),
+      own.find('sys/leases/lookup', session, URGENCY.revoke, { lease_id: leaseId }),
     async renewLease(session, leaseId, increment) {
       const line = { method: 'POST', path: 'sys/leases/renew' };
-      const reply = await requests.call('POST', line.path, session, URGENCY.renew, {
+      const reply = await own.call('POST', line.path, session, URGENCY.renew, {
         lease_id: leaseId,
         increment,
       });
@@ -65,23 +70,22 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
       }
       return { ttlMs: parsed.data.lease_duration * 1000, renewable: parsed.data.renewable };
     },
-    claimUse: (session, use, record) =>
-      claimUse(requests, options.usesMount ?? 'tasklease-uses', session, use, record),
+    claimUse: (session, use, record) => claimUse(own, usesMount, session, use, record),
     login: (request) => loginTask(requests, request),
-    renewToken: (session, accessor, increment) => renewToken(requests, session, accessor, increment),
+    renewToken: (session, accessor, increment) => renewToken(own, session, accessor, increment),
     async revokeLease(session, leaseId) {
       // In the body, with sync: without it the answer means "queued" and says nothing about the engine.
       // Revoking what Vault does not know is a success.
-      await requests.find('sys/leases/revoke', session, URGENCY.revoke, { lease_id: leaseId, sync: true });
+      await own.find('sys/leases/revoke', session, URGENCY.revoke, { lease_id: leaseId, sync: true });
     },
     lookupCertificate: (certificate) => lookupCertificate(requests, certificate),
-    revokeCertificate: (session, certificate) => revokeCertificate(requests, session, certificate),
-    mayRevokeCertificates: (session, mount) => mayRevokeCertificates(requests, session, mount),
+    revokeCertificate: (session, certificate) => revokeCertificate(own, session, certificate),
+    mayRevokeCertificates: (session, mount) => mayRevokeCertificates(own, session, mount),
     async revokeToken(session, accessor) {
-      await requests.find('auth/token/revoke-accessor', session, URGENCY.revoke, { accessor });
+      await own.find('auth/token/revoke-accessor', session, URGENCY.revoke, { accessor });
     },
     lookupToken: (session, accessor) =>
-      requests.find('auth/token/lookup-accessor', session, URGENCY.revoke, { accessor }),
+      own.find('auth/token/lookup-accessor', session, URGENCY.revoke, { accessor }),
     async rightsOf(session, accessor, path) {
       const rights = await rightsByAccessor(requests, session, accessor, [path]);
       return rights?.[path] ?? null;

@@ -18,7 +18,7 @@ import { life } from './life.ts';
 import { session } from './session.ts';
 import type { Subject } from './subject.ts';
 import { tasks } from './tasks.ts';
-import { tokenRole } from './token-role.ts';
+import { loginRoles, tokenRole } from './token-role.ts';
 import { vaultServer } from './vault-server.ts';
 
 export interface Request {
@@ -86,11 +86,12 @@ async function atVault(
 ): Promise<Finding[]> {
   const book = files ?? (operator === null ? null : vaultPolicies(live.vault, operator));
   const found = [
-    ...(await session(live, config, profiles)),
+    ...(await session(live, config, profiles, book)),
     ...(await tokenRole(live.vault, operator, config, profiles)),
+    ...(await loginRoles(live.vault, operator, profiles)),
   ];
   if (live.outcome.step !== 'ready') return found;
-  return [...found, ...(await tasks(live.vault, live.outcome.session, config, profiles, book))];
+  return [...found, ...(await tasks(live.vault, live.outcome.session, config, profiles, { book, operator }))];
 }
 
 function undone({ outcome }: Live, left: readonly string[]): Finding[] {

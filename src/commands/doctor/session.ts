@@ -3,20 +3,25 @@
 
 import type { Examiner, MadeToken } from '../../adapters/vault/examine.ts';
 import { formatDuration, wholeSeconds } from '../../domain/duration.ts';
-import { policyLine } from '../../domain/policy-line.ts';
+import { addTo, intoPolicy, policyLine } from '../../domain/policy-line.ts';
 import type { Profile } from '../../domain/profile.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { LOGIN, SESSION } from '../../policy/names.ts';
+import { missingLine } from '../../policy/permits.ts';
 import { profileRequests, sampleRequest } from '../../policy/requests.ts';
+import { FORBIDDEN, loginNeed, type Need, sessionNeeds } from '../../policy/session-needs.ts';
 import type { AgentConfig } from '../../schema/config.ts';
 import { type Live, problemOf } from '../inspect/live.ts';
-import { intoPolicy } from '../inspect/permission.ts';
-import { FORBIDDEN, type Need, sessionNeeds } from '../inspect/session-needs.ts';
+import { permission } from '../inspect/permission.ts';
+import type { PolicyBook } from '../inspect/policy-book.ts';
+import { namesOf } from '../policy/inputs.ts';
 import { error, type Finding, info, ok, warning } from './finding.ts';
 
 export async function session(
   live: Live,
   config: AgentConfig,
   profiles: readonly Profile[],
+  book: PolicyBook | null,
 ): Promise<Finding[]> {
   const { vault, outcome } = live;
   const { method } = config.vault.auth;
@@ -35,7 +40,8 @@ export async function session(
     const id = outcome.step === 'login' ? 'vault.login' : 'vault.session';
     const reason = 'without a session nothing can be leased';
     const before = outcome.step === 'login' ? [] : [ok('vault.login', `the login (${method}) works`)];
-    return [...before, error(id, message, reason, hint ?? 'compare vault-policies/')];
+    const next = outcome.refused === null ? null : await loginLine(outcome.refused, book, config);
+    return [...before, error(id, message, reason, next ?? hint ?? 'compare vault-policies/')];
   }
   const made = outcome.session;
   const shape = sessionFault(made, config);
@@ -46,6 +52,18 @@ export async function session(
     ...(shape === null ? [await leash(vault, made, config)] : []),
     ...(await rights(vault, made.token, made.policies, config, profiles)),
   ];
+}
+
+/** The line that the login's policy lacks, where its text is known. */
+async function loginLine(
+  names: readonly string[],
+  book: PolicyBook | null,
+  config: AgentConfig,
+): Promise<string | null> {
+  if (book === null) return null;
+  const sources = { names: names.length === 0 ? [LOGIN] : names, book, rights: null, unasked: '' };
+  const { permitted, into, add } = await permission(loginNeed(namesOf(config)), sources);
+  return permitted === false ? addTo(into, add!) : null;
 }
 
 /** An operator's token is not ours to renew: when does it end? */
@@ -122,13 +140,13 @@ async function rights(
   config: AgentConfig,
   profiles: readonly Profile[],
 ): Promise<Finding[]> {
-  const needs = sessionNeeds(config, profiles);
+  const needs = sessionNeeds(namesOf(config), profiles);
   const secrets = profiles.flatMap((profile) =>
     profileRequests(profile).map((request) => sampleRequest(profile, request).path),
   );
   const paths = [...new Set([...needs.map(({ path }) => path), ...secrets, ...FORBIDDEN])];
   const has = await vault.rights(token, paths);
-  const where = intoPolicy(policies.length === 0 ? ['tasklease-session'] : policies);
+  const where = intoPolicy(policies.length === 0 ? [SESSION] : policies);
   if (has === null) {
     const line = policyLine('sys/capabilities-self', 'update');
     return [
@@ -136,19 +154,19 @@ async function rights(
         'vault.session-rights',
         'what the session may do could not be asked',
         'neither a right that is missing nor one that is too broad can be seen; the agent cannot see it either',
-        `add to ${where}: ${line}`,
+        addTo(where, line),
       ),
     ];
   }
   const missing = needs.filter((need) => !allows(has[need.path] ?? [], need));
   const found = missing.map((need) => {
     const say = need.optional === true ? warning : error;
-    const line = policyLine(need.path, ...need.capabilities);
+    const line = missingLine(need);
     return say(
       `vault.session-rights`,
       `the session may not ${need.why}`,
       `${need.method} ${need.path} is refused`,
-      `add to ${where}: ${line}`,
+      addTo(where, line),
     );
   });
   if (found.length === 0)

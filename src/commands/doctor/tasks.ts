@@ -4,12 +4,16 @@
 import type { Examiner, MadeToken } from '../../adapters/vault/examine.ts';
 import type { Rights } from '../../adapters/vault/rights.ts';
 import { formatDuration, wholeSeconds } from '../../domain/duration.ts';
+import { addTo } from '../../domain/policy-line.ts';
 import type { Profile } from '../../domain/profile.ts';
+import type { Secret } from '../../domain/secret.ts';
+import { identityOf } from '../../policy/lint-policies.ts';
 import { profileRequests, sampleRequest, type TaskRequest } from '../../policy/requests.ts';
 import type { AgentConfig } from '../../schema/config.ts';
 import { problemOf } from '../inspect/live.ts';
-import { intoPolicy, permission } from '../inspect/permission.ts';
+import { permission, type Sources } from '../inspect/permission.ts';
 import type { PolicyBook } from '../inspect/policy-book.ts';
+import { loginPolicies } from '../inspect/role-lines.ts';
 import { error, type Finding, info, ok, warning } from './finding.ts';
 
 export async function tasks(
@@ -17,18 +21,39 @@ export async function tasks(
   session: MadeToken,
   config: AgentConfig,
   profiles: readonly Profile[],
-  book: PolicyBook | null,
+  { book, operator }: Known,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const profile of profiles) {
     const requests = profileRequests(profile).map((request) => sampleRequest(profile, request));
     if (profile.login !== undefined || profile.entityAlias !== undefined) {
-      found.push(leftOut(profile), ...(await permitted(profile, requests, null, NOT_MADE, book)));
+      const sources = { names: await policyNames(vault, profile, operator), rights: null, book };
+      found.push(
+        leftOut(profile),
+        ...(await permitted(profile, requests, { ...sources, unasked: NOT_MADE })),
+      );
       continue;
     }
     found.push(...(await dryRun(vault, session, config, profile, requests, book)));
   }
   return found;
+}
+
+/** What an administrator's eyes add. */
+interface Known {
+  readonly book: PolicyBook | null;
+  readonly operator: Secret | null;
+}
+
+/** Where a profile leaves its policies to the role of its login, these. */
+async function policyNames(
+  vault: Examiner,
+  { login, policies }: Profile,
+  operator: Secret | null,
+): Promise<readonly string[]> {
+  if (login === undefined || policies.length > 0 || operator === null) return policies;
+  const role = await vault.read(operator, `auth/${login.mount}/role/${login.role}`);
+  return role === null ? policies : loginPolicies(role);
 }
 
 const NOT_MADE = 'no token was made to ask about';
@@ -84,10 +109,10 @@ async function dryRun(
       : error(id, `${profile.name}: the task token ${wrong.what}`, wrong.reason, wrong.next ?? next);
   const paths = [...new Set(requests.map(({ path }) => path))];
   const rights = await vault.rightsOf(session.token, made.accessor, paths);
-  const why = 'the session may not ask what a token may do (sys/capabilities-accessor)';
+  const unasked = 'the session may not ask what a token may do (sys/capabilities-accessor)';
   return [
     token,
-    ...(await permitted(profile, requests, rights, why, book)),
+    ...(await permitted(profile, requests, { names: profile.policies, book, rights, unasked })),
     ...(await engines(vault, made, profile, paths, rights)),
   ];
 }
@@ -120,27 +145,25 @@ function faultOf(
 async function permitted(
   profile: Profile,
   requests: readonly TaskRequest[],
-  rights: Rights | null,
-  unasked: string,
-  book: PolicyBook | null,
+  sources: Omit<Sources, 'known'>,
 ): Promise<Finding[]> {
   const id = nameOf(profile, 'requests');
-  const sources = { names: profile.policies, book, rights, unasked };
   const found: Finding[] = [];
   let unknown: string | null = null;
   for (const request of requests) {
-    const { permitted: may, why, add, policies } = await permission(request, sources);
+    const {
+      permitted: may,
+      why,
+      add,
+      into,
+    } = await permission(request, {
+      ...sources,
+      known: { identity: identityOf(profile, request.values) },
+    });
     const what = `${request.method === 'write' ? 'POST' : 'GET'} ${request.path}`;
     if (may === null) unknown = why;
     if (may === false)
-      found.push(
-        error(
-          id,
-          `${profile.name}: ${what} is not permitted`,
-          why!,
-          `add to ${intoPolicy(policies)}: ${add}`,
-        ),
-      );
+      found.push(error(id, `${profile.name}: ${what} is not permitted`, why!, addTo(into, add!)));
   }
   if (unknown !== null)
     found.push(

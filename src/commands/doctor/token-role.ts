@@ -5,6 +5,7 @@ import type { Examiner } from '../../adapters/vault/examine.ts';
 import type { Profile } from '../../domain/profile.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { AgentConfig } from '../../schema/config.ts';
+import { loginRoleLack, nextFor, tokenRoleLack } from '../inspect/role-lines.ts';
 import { error, type Finding, info, ok, warning } from './finding.ts';
 
 export async function tokenRole(
@@ -91,23 +92,41 @@ export async function tokenRole(
   const wanted = new Set(
     profiles.filter(({ login }) => login === undefined).flatMap(({ policies }) => policies),
   );
-  const missing = [...wanted].filter((policy) => !globs.some((glob) => fits(policy, glob)));
-  is(
-    missing.length > 0,
-    error(
-      id,
-      `token role ${name} does not allow ${missing.join(', ')}`,
-      'profiles name them, so their starts are refused',
-      `add them to allowed_policies_glob of role ${name}`,
-    ),
-  );
+  for (const policy of wanted) {
+    const lack = tokenRoleLack(name, role, [policy]);
+    if (lack === null) continue;
+    found.push(error(id, lack.why, 'profiles name it, so their starts are refused', nextFor(lack)));
+  }
   return found.length > 0
     ? found
     : [ok(id, `token role ${name} is as it should be, and allows the policies of all profiles`)];
 }
 
-const fits = (name: string, glob: string): boolean =>
-  glob.split('*').every((part, at, parts) => {
-    if (at === 0) return name.startsWith(part);
-    return at === parts.length - 1 ? name.endsWith(part) : name.includes(part);
-  });
+/** Roles of logins with an assertion: what the profiles name, and the role does not give. */
+export async function loginRoles(
+  vault: Examiner,
+  operator: Secret | null,
+  profiles: readonly Profile[],
+): Promise<Finding[]> {
+  if (operator === null) return [];
+  const found: Finding[] = [];
+  for (const { name, login, policies } of profiles) {
+    if (login === undefined) continue;
+    const path = `auth/${login.mount}/role/${login.role}`;
+    const role = await vault.read(operator, path);
+    const lack = role === null ? null : loginRoleLack(path, role, policies);
+    const id = `profile.${name}.login`;
+    if (role === null)
+      found.push(
+        info(
+          id,
+          `${name}: ${path} could not be read`,
+          'it is not there, or the given token may not read it',
+          `tasklease policy apply writes it`,
+        ),
+      );
+    else if (lack === null) found.push(ok(id, `${name}: ${path} gives all that the profile names`));
+    else found.push(error(id, `${name}: ${lack.why}`, 'no start succeeds', nextFor(lack)));
+  }
+  return found;
+}

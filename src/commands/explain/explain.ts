@@ -7,17 +7,22 @@ import type { Settings } from '../../adapters/settings/agent-settings.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { vaultOptions } from '../../compose/vault.ts';
 import { wholeSeconds } from '../../domain/duration.ts';
+import { readAddTo } from '../../domain/policy-line.ts';
 import type { Profile } from '../../domain/profile.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { LOGIN, SESSION, SESSION_JWT } from '../../policy/names.ts';
+import { loginNeed, sessionNeeds } from '../../policy/session-needs.ts';
 import { enter, type Live, problemOf } from '../inspect/live.ts';
 import type { Sources } from '../inspect/permission.ts';
 import { type PolicyBook, vaultPolicies } from '../inspect/policy-book.ts';
-import { sessionNeeds } from '../inspect/session-needs.ts';
+import type { RoleLack } from '../inspect/role-lines.ts';
+import { namesOf } from '../policy/inputs.ts';
 import { identityOf, notesOf, powers } from './around.ts';
 import { type FileLine, fileLines, type SecretLine, secretLine } from './files.ts';
 import { type RequestLine, requestLines } from './requests.ts';
+import { type Seen, withOperator, withoutSession } from './seen.ts';
 import { type Asked, type Explained, explained } from './subject.ts';
-import { type RoleMax, type TimeLine, timeLines } from './time.ts';
+import { type TimeLine, timeLines } from './time.ts';
 
 export interface Explanation {
   readonly profile: string;
@@ -87,17 +92,6 @@ export async function explain(request: Request): Promise<Explanation> {
 
 const READ_ROLE = 'give a token that may read auth/token/roles (--token-file, VAULT_TOKEN)';
 
-interface Seen {
-  readonly session: Sources;
-  readonly task: Sources;
-  readonly max: RoleMax | null;
-  readonly secrets: readonly SecretLine[];
-  /** Why Vault was not asked; null where it was. */
-  readonly why: string | null;
-}
-
-const SESSION = ['tasklease-session'];
-
 async function look(live: Live | null, request: Request, subject: Explained): Promise<Seen> {
   const { settings, profile, files, operator, offline } = request;
   const { config } = settings;
@@ -105,10 +99,12 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
   const book = files ?? (operator === null || live === null ? null : vaultPolicies(live.vault, operator));
   const sessionPolicies =
     profile.login === undefined || files === null
-      ? SESSION
-      : await firstKnown(files, ['tasklease-session-jwt', ...SESSION]);
+      ? [SESSION]
+      : await firstKnown(files, [SESSION_JWT, SESSION]);
   const known = identityOf(subject);
   const unknown = (why: string): Seen => ({
+    login: { names: [LOGIN], book, rights: null, unasked: why },
+    lack: null,
     session: { names: sessionPolicies, book, rights: null, unasked: why },
     task: { names: plan.policies, book, rights: null, unasked: why, known },
     max: null,
@@ -118,7 +114,7 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
   if (live === null)
     return unknown(files === null ? '--offline; give --policies DIR to judge by files' : '--offline');
   const { vault, outcome } = live;
-  if (operator !== null) return withOperator(live, operator, unknown(''), config.vault.token_role, plan.asks);
+  if (operator !== null) return withOperator(live, operator, unknown(''), config, plan);
   if (outcome.step === 'skipped')
     return unknown(
       files === null
@@ -126,11 +122,15 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
         : READ_ROLE,
     );
   if (outcome.step !== 'ready')
-    return unknown(
-      `${outcome.problem.message}: ${outcome.problem.hint ?? ''}; give --policies DIR to judge by files`,
+    return withoutSession(
+      unknown(
+        `${outcome.problem.message}: ${outcome.problem.hint ?? ''}; give --policies DIR to judge by files`,
+      ),
+      outcome.refused,
+      loginNeed(namesOf(config)).path,
     );
   const { session } = outcome;
-  const needs = sessionNeeds(config, [profile]).map(({ path }) => path);
+  const needs = sessionNeeds(namesOf(config), [profile]).map(({ path }) => path);
   const rights = await vault.rights(session.token, needs);
   const ofSession: Sources = {
     names: session.policies,
@@ -138,9 +138,11 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
     rights,
     unasked: 'the session may not ask what it may do (sys/capabilities-self)',
   };
-  const without = (why: string): Seen => {
+  const made = loginNeed(namesOf(config)).path;
+  const ofLogin: Sources = { names: [LOGIN], book: null, rights: { [made]: ['update'] }, unasked: '' };
+  const without = (why: string, lack: RoleLack | null = null): Seen => {
     const { task, secrets } = unknown(why);
-    return { session: ofSession, task, max: null, secrets, why: null };
+    return { login: ofLogin, session: ofSession, task, lack, max: null, secrets, why: null };
   };
   if (plan.login !== undefined)
     return without('the token comes from a login with the assertion; give --policies DIR');
@@ -148,15 +150,17 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
     return without('a token with an entity alias would leave an entity in Vault; give --policies DIR');
   const ttlSeconds = wholeSeconds(latestDeadline - subject.now.at);
   try {
-    const made = await vault.taskToken(session.token, { policies: plan.policies, ttlSeconds });
+    const token = await vault.taskToken(session.token, { policies: plan.policies, ttlSeconds });
     const paths = [...new Set(plan.asks.map(({ path }) => path))];
-    const rightsOfTask = await vault.rightsOf(session.token, made.accessor, paths);
+    const rightsOfTask = await vault.rightsOf(session.token, token.accessor, paths);
     const secrets: SecretLine[] = [];
     for (const { secret, path } of plan.asks) {
       const mayLook = rightsOfTask?.[path]?.includes('deny') === false;
-      secrets.push(secretLine(secret, path, mayLook ? await vault.engine(made.token, path) : null, null));
+      secrets.push(secretLine(secret, path, mayLook ? await vault.engine(token.token, path) : null, null));
     }
     return {
+      login: ofLogin,
+      lack: null,
       session: ofSession,
       task: {
         names: plan.policies,
@@ -167,57 +171,19 @@ async function look(live: Live | null, request: Request, subject: Explained): Pr
         known,
       },
       max:
-        made.ttlSeconds < ttlSeconds - 1
-          ? { seconds: made.ttlSeconds, from: `what role ${config.vault.token_role} gives at most` }
+        token.ttlSeconds < ttlSeconds - 1
+          ? { seconds: token.ttlSeconds, from: `what role ${config.vault.token_role} gives at most` }
           : null,
       secrets,
       why: null,
     };
   } catch (error) {
     const { message, hint } = problemOf(error);
-    return without(`no task token was to be had: ${message}: ${hint ?? ''}`);
-  }
-}
-
-/** With the operator's token policies, roles and mounts are read; nothing is made. */
-async function withOperator(
-  live: Live,
-  operator: Secret,
-  base: Seen,
-  role: string,
-  asks: Explained['settled']['plan']['asks'],
-): Promise<Seen> {
-  const { vault } = live;
-  try {
-    const settings = await vault.read(operator, `auth/token/roles/${role}`);
-    const mount = await vault.read(operator, 'sys/auth/token/tune');
-    const limits = [
-      settings?.token_explicit_max_ttl,
-      settings?.explicit_max_ttl,
-      settings?.token_max_ttl,
-      mount?.max_lease_ttl,
-    ];
-    const seconds = limits.filter((limit): limit is number => typeof limit === 'number' && limit > 0);
-    const secrets: SecretLine[] = [];
-    for (const { secret, path } of asks) {
-      const engine = await vault.engine(operator, path);
-      const pki =
-        engine?.type === 'pki'
-          ? await vault.read(operator, path.replace(/\/(?:issue|sign)\//, '/roles/'))
-          : null;
-      const generate = pki?.generate_lease;
-      secrets.push(secretLine(secret, path, engine, typeof generate === 'boolean' ? generate : null));
-    }
-    return {
-      ...base,
-      max:
-        seconds.length === 0
-          ? null
-          : { seconds: Math.min(...seconds), from: `as Vault reports of role ${role} and auth/token` },
-      secrets,
-    };
-  } catch (error) {
-    return { ...base, why: problemOf(error).message };
+    const lack = readAddTo(hint ?? '');
+    return without(
+      `no task token was to be had: ${message}: ${hint ?? ''}`,
+      lack && { ...lack, why: message },
+    );
   }
 }
 

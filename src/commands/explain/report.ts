@@ -1,11 +1,16 @@
 // Owns how an explanation is shown to people.
 
 import { clean, columns, paint } from '../../cli/output.ts';
-import { intoPolicy } from '../inspect/permission.ts';
+import { addTo } from '../../domain/policy-line.ts';
 import type { Explanation } from './explain.ts';
 import type { RequestLine } from './requests.ts';
 
-const TOKENS = { session: "the agent's session", task: "the task's token", none: 'nobody' } as const;
+const TOKENS = {
+  login: "the agent's login",
+  session: "the agent's session",
+  task: "the task's token",
+  none: 'nobody',
+} as const;
 
 export function asText(explanation: Explanation): string {
   const { profile, starter, refused, requests, time, files, secrets, vault, notes } = explanation;
@@ -66,7 +71,7 @@ function requestText(line: RequestLine, n: number): string[] {
       ? []
       : [`       ${clean(JSON.stringify(line.body))}`]),
     `       ${verdict(line)}`,
-    ...(line.add === null ? [] : [`       add to ${intoPolicy(line.policies)}: ${clean(line.add)}`]),
+    ...(line.add === null ? [] : [`       ${clean(addTo(line.into, line.add))}`]),
   ];
 }
 

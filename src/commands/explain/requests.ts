@@ -1,16 +1,17 @@
 // Owns the requests to Vault that a task causes, in order, with the line of a policy that permits each.
 
-import type { Rights } from '../../adapters/vault/rights.ts';
 import { timed } from '../../domain/ask.ts';
 import { wholeSeconds } from '../../domain/duration.ts';
 import { neededFor } from '../../domain/needed.ts';
+import { loginNeed, sessionNeeds } from '../../policy/session-needs.ts';
 import type { AgentConfig } from '../../schema/config.ts';
 import { type Permission, permission, type Sources } from '../inspect/permission.ts';
-import { sessionNeeds } from '../inspect/session-needs.ts';
+import type { RoleLack } from '../inspect/role-lines.ts';
+import { namesOf } from '../policy/inputs.ts';
 import type { Explained } from './subject.ts';
 
 export interface RequestLine extends Permission {
-  readonly token: 'session' | 'task' | 'none';
+  readonly token: 'login' | 'session' | 'task' | 'none';
   readonly purpose: string;
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -18,14 +19,17 @@ export interface RequestLine extends Permission {
 }
 
 export interface Knowledge {
+  readonly login: Sources;
   readonly session: Sources;
   readonly task: Sources;
+  /** What the role of the task's token is known to lack. */
+  readonly lack: RoleLack | null;
 }
 
 export async function requestLines(
   explained: Explained,
   config: AgentConfig,
-  { session, task }: Knowledge,
+  { login, session, task, lack }: Knowledge,
 ): Promise<RequestLine[]> {
   const { profile, asked, settled, now } = explained;
   const { plan } = settled;
@@ -42,6 +46,11 @@ export async function requestLines(
         sources,
       )),
     });
+  const names = namesOf(config);
+  const first = loginNeed(names);
+  await add({ token: 'login', purpose: first.why, method: 'POST', path: first.path, body: null }, login, [
+    'update',
+  ]);
   if (plan.login === undefined) {
     const body = {
       policies: plan.policies,
@@ -57,9 +66,10 @@ export async function requestLines(
     await add({ token: 'session', purpose: "make the task's token", method: 'POST', path, body }, session, [
       'update',
     ]);
+    lines.push(withLack(lines.pop()!, lack));
   } else {
     const { mount, role } = plan.login;
-    lines.push({
+    const asked: RequestLine = {
       token: 'none',
       purpose: 'log in with the assertion',
       method: 'POST',
@@ -69,8 +79,10 @@ export async function requestLines(
       by: null,
       why: 'a login needs no policy: the role decides by its bound audiences and claims',
       add: null,
+      into: `role auth/${mount}/role/${role}`,
       policies: [],
-    });
+    };
+    lines.push(withLack(asked, lack));
   }
   for (const ask of plan.asks) {
     const sent = timed(ask, settled.deadline - now.at);
@@ -87,33 +99,19 @@ export async function requestLines(
       neededFor(sent),
     );
   }
-  for (const need of sessionNeeds(config, [profile])) {
+  for (const need of sessionNeeds(names, [profile])) {
     if (need.path.startsWith('auth/token/create/') || need.optional === true) continue;
-    // What is in them is known only then: the limits on their parameters are policy test's.
     lines.push({
       token: 'session',
       purpose: need.why,
       method: need.method,
       path: need.path,
       body: null,
-      ...(await permission(
-        { path: need.path, capabilities: need.capabilities, body: bodyOf(need.path) },
-        session,
-      )),
+      ...(await permission(need, session)),
     });
   }
   return lines;
 }
 
-/** As the agent sends them, for the limits on parameters. */
-function bodyOf(path: string): Record<string, unknown> {
-  if (path === 'sys/leases/revoke') return { lease_id: LEASE, sync: true };
-  if (path === 'sys/leases/renew') return { lease_id: LEASE, increment: 60 };
-  if (path === 'sys/leases/lookup') return { lease_id: LEASE };
-  if (path === 'auth/token/renew-accessor') return { accessor: 'accessor', increment: 60 };
-  return path.endsWith('-accessor') ? { accessor: 'accessor' } : {};
-}
-
-const LEASE = 'lease';
-
-export type { Rights };
+const withLack = (line: RequestLine, lack: RoleLack | null): RequestLine =>
+  lack === null ? line : { ...line, permitted: false, by: null, policies: [], ...lack };

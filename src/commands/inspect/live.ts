@@ -13,7 +13,13 @@ export type LoginOutcome =
   | { readonly step: 'ready'; readonly login: Secret; readonly session: MadeToken }
   /** Not tried: `why` says so. `kept` is the running agent's own session, to be asked of and nothing else. */
   | { readonly step: 'skipped'; readonly why: string; readonly kept: Secret | null }
-  | { readonly step: 'login' | 'session'; readonly problem: Problem; readonly login: Secret | null };
+  | {
+      readonly step: 'login' | 'session';
+      readonly problem: Problem;
+      readonly login: Secret | null;
+      /** Policies of the login that Vault refused a session (403); null for every other failure. */
+      readonly refused: readonly string[] | null;
+    };
 
 export interface Live {
   readonly vault: Examiner;
@@ -38,11 +44,16 @@ export async function enter(options: VaultOptions, runtimeDir: string, use: bool
     login = await vault.login();
     return { vault, outcome: { step: 'ready', login, session: await vault.session(login) } };
   } catch (error) {
-    return {
-      vault,
-      outcome: { step: login === null ? 'login' : 'session', problem: problemOf(error), login },
-    };
+    const refused = login === null ? null : await refusedPolicies(vault, login, error);
+    const step = login === null ? 'login' : 'session';
+    return { vault, outcome: { step, problem: problemOf(error), login, refused } };
   }
+}
+
+async function refusedPolicies(vault: Examiner, login: Secret, error: unknown): Promise<string[] | null> {
+  if (!(error instanceof VaultFailure) || !error.forbidden) return null;
+  const seen = await vault.read(login, 'auth/token/lookup-self').catch(() => null);
+  return Array.isArray(seen?.policies) ? (seen.policies as string[]) : [];
 }
 
 export const problemOf = (error: unknown): Problem =>

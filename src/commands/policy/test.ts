@@ -9,8 +9,10 @@ import { printJunit, type Result } from '../../policy/junit.ts';
 import { ACCESSOR, policiesOf } from '../../policy/names.ts';
 import { trialsOf } from '../../policy/neighbours.ts';
 import { taskPolicies } from '../../policy/task-policy.ts';
+import { type PolicyBook, policyFiles } from '../inspect/policy-book.ts';
+import { policyDirectory } from '../inspect/policy-directory.ts';
 import { type Given, INPUTS, inputOptions, readInputs } from './inputs.ts';
-import { tryLive } from './trial-live.ts';
+import { tryAgent, tryLive } from './trial-live.ts';
 import { openThrowAway } from './trial-throw-away.ts';
 import { ADMIN, adminOptions, openAdmin } from './vault-admin.ts';
 
@@ -18,16 +20,18 @@ export const command: Command = {
   usage: `Usage: tasklease policy test [options]
 
 Ask Vault itself: every request that a profile can make is allowed, and what lies beside it is denied: other paths,
-verbs and parameters, other profiles' paths, Vault's own. On a Vault that is in use by capabilities and by the text of
-its policies, without reading a secret; on a throw-away Vault by real requests.
+verbs and parameters, other profiles' paths, Vault's own. The agent's own login and session are tried too. On a Vault that
+is in use by capabilities and by the text of its policies, without reading a secret; on a throw-away Vault by real requests.
 
 Examples:
   tasklease policy test --config agent.yaml
   tasklease policy test --profiles profiles/ --throw-away --output junit > policies.xml
+  tasklease policy test --config agent.yaml --throw-away --policies vault-policies/
 
 Options:
 ${INPUTS}
   --throw-away         start a Vault for it, with the policies that render makes (VAULT_BIN, or vault on PATH)
+  --policies DIR       try the policies in these files (.hcl, .json) there, instead of those that render makes
   --output F           table (default), json or junit
 ${ADMIN}
   -h, --help           this text
@@ -39,6 +43,7 @@ Exit code: 0 all as expected, 1 not, or Vault could not be asked, 2 usage
       ...inputOptions,
       ...adminOptions,
       'throw-away': { type: 'boolean' },
+      policies: { type: 'string' },
       output: { type: 'string' },
     } as const;
     const { values } = parse('policy test', args, options);
@@ -50,7 +55,14 @@ Exit code: 0 all as expected, 1 not, or Vault could not be asked, 2 usage
       );
     }
     const given = readInputs('policy test', values);
-    const results = values['throw-away'] === true ? await onThrowAway(given) : await onLive(given, values);
+    if (values.policies !== undefined && values['throw-away'] !== true)
+      throw new UsageError(
+        'policy test --policies is about a throw-away Vault',
+        'tasklease policy test --throw-away --policies DIR',
+      );
+    const files = values.policies === undefined ? null : policyDirectory(values.policies, policyFiles);
+    const results =
+      values['throw-away'] === true ? await onThrowAway(given, files) : await onLive(given, values);
     if (output === 'json') print(JSON.stringify({ results }, null, 2));
     else print(output === 'junit' ? printJunit(results) : table(results));
     return results.every(({ found, expect }) => found === expect) ? Exit.ok : Exit.failed;
@@ -69,7 +81,7 @@ const trialsFor = (given: Given, profile: Given['profiles'][number]) => {
 async function onLive(given: Given, values: Parameters<typeof openAdmin>[1]): Promise<Result[]> {
   const vault = openAdmin('policy test', values, given.config);
   try {
-    const results: Result[] = [];
+    const results = await tryAgent(vault, given.names, given.profiles);
     for (const profile of wanted(given))
       results.push(...(await tryLive(vault, profile, trialsFor(given, profile), given.names.tokenRole)));
     return results;
@@ -78,15 +90,13 @@ async function onLive(given: Given, values: Parameters<typeof openAdmin>[1]): Pr
   }
 }
 
-async function onThrowAway(given: Given): Promise<Result[]> {
-  // A login with an assertion cannot be had there, so what a policy says about its claims cannot be tried.
-  const profiles = wanted(given).filter(({ login }) => login?.claims === undefined);
-  const server = await openThrowAway(given);
+async function onThrowAway(given: Given, files: PolicyBook | null): Promise<Result[]> {
+  const server = await openThrowAway(given, files);
   try {
     const results: Result[] = [];
-    for (const profile of profiles)
+    for (const profile of wanted(given))
       results.push(...(await server.tryOne(profile, trialsFor(given, profile))));
-    return results;
+    return [...(await server.tryAgent()), ...results];
   } finally {
     await server.close();
   }

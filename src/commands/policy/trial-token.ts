@@ -5,15 +5,13 @@ import { policiesOf } from '../../policy/names.ts';
 import { fill, profileRequests, sampleRequest } from '../../policy/requests.ts';
 import { AdminRefused, type VaultAdmin } from './vault-admin.ts';
 
-/** The alias of the same task that the trials are of; absent where the profile has none. */
-export function aliasOfSample(profile: Profile): string | undefined {
-  if (profile.entityAlias === undefined) return undefined;
-  const values = Object.assign(
-    {},
-    ...profileRequests(profile).map((each) => sampleRequest(profile, each).values),
-  ) as Record<string, string>;
-  return fill(profile.entityAlias, values);
-}
+/** What the task of the trials has in its slots. */
+export const sampleValues = (profile: Profile): Record<string, string> =>
+  Object.assign({}, ...profileRequests(profile).map((each) => sampleRequest(profile, each).values));
+
+/** The alias of the same task; absent where the profile has none. */
+export const aliasOfSample = (profile: Profile): string | undefined =>
+  profile.entityAlias === undefined ? undefined : fill(profile.entityAlias, sampleValues(profile));
 
 export async function taskToken(
   vault: VaultAdmin,
