@@ -2,7 +2,7 @@
 // streams and process group untouched, and an environment that differs by two names only.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { RunExit } from './command.ts';
@@ -47,6 +47,8 @@ export type Ended = { readonly exitCode: number } | { readonly spawnError: strin
 export interface Child {
   readonly ended: Promise<Ended>;
   kill(signal: NodeJS.Signals): void;
+  /** It has ended, whether that was heard of or not. */
+  isOver(): boolean;
   /** SIGTERM; a stopped process is woken so that it can obey, as timeout(1) does. */
   terminate(): void;
 }
@@ -59,11 +61,23 @@ export function spawnCommand(command: readonly string[], added: Readonly<Record<
   return {
     ended,
     kill,
+    isOver: () =>
+      child.pid === undefined || child.exitCode !== null || child.signalCode !== null || isZombie(child.pid),
     terminate() {
       kill('SIGTERM');
       kill('SIGCONT');
     },
   };
+}
+
+/** proc_pid_stat(5): the state follows `pid (comm)`, and comm may hold anything. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false; // not Linux, or hidden from us
+  }
 }
 
 function endOf(child: ChildProcess): Promise<Ended> {

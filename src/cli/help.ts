@@ -31,6 +31,8 @@ Example:
 
 Options:
 ${ASKS}
+  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, SIGKILL after the profile's grace
+                       (10 s at least), and CMD is started again
   --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
   -h, --help           this text
 
@@ -38,11 +40,12 @@ The task is bound to this process: when it ends, kill -9 included, the lease is 
 without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline; "tasklease
 extend" moves both. When someone else stops the task, CMD gets SIGTERM. A signal that the profile sends after
 a rotation (on_change) reaches CMD.
+With --restart-on-change leave on_change out; a CMD that ends by itself, or after your SIGTERM, ends the run.
 
 An agent that is restarted does not disturb CMD. Where the agent is in another pid namespace (a sidecar), the
 task is bound to the connection instead: when the agent stays away for 10 s, it is lost and CMD gets SIGTERM.
 
-When all is well nothing is printed beside CMD's own output. "tasklease stop TASK" shows the receipt again;
+When all is well nothing is printed beside CMD's own output, but a line for each restart. "tasklease stop TASK" shows the receipt again;
 --task gives the task an id that you know.
 
 Exit code: CMD's own (128+n when signal n ended it), 124 when the duration was over, 125 when tasklease

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, isStream, parseJson, type Reply, type Stream, taskPath } from './client.ts';
-import { readHeld } from './lease.ts';
+import { filesSinceOf, readHeld } from './lease.ts';
 import { fieldsOf, textOf } from './show.ts';
 import type { StartBody } from './start-body.ts';
 import { lostWhy } from './voice.ts';
@@ -30,6 +30,8 @@ export interface WatchOptions {
   onEnd(ending: Ending): void;
   /** The task has been extended, or may have been while nobody looked. */
   onTimes(times: Times): void;
+  /** The files show what this generation brought: told when they change, and when they may have while nobody looked. */
+  onFiles?(filesSince: number): void;
   /** The stream broke, the agent was away for the whole window (process-bound tasks only), or it is back. */
   onAway?(away: 'broken' | 'long' | 'back'): void;
 }
@@ -60,6 +62,7 @@ export function watchLease(client: Client, task: string, options: WatchOptions):
         if (!isOpen(answer)) return options.onEnd(answer);
         stream = answer.stream;
         options.onTimes(answer.times);
+        options.onFiles?.(answer.filesSince);
         if (broken) options.onAway?.('back');
       }
       const ending = await readToEnd(stream);
@@ -94,6 +97,8 @@ export function watchLease(client: Client, task: string, options: WatchOptions):
     try {
       for await (const text of open.lines) {
         const fact = fieldsOf(parseJson(text));
+        if (fact.type === 'delivery.published' && fact.changed !== false && !muted)
+          options.onFiles?.(Number(fact.generation));
         if (fact.type === 'deadline.moved' && !muted) options.onTimes(timesOf(fact));
         if (fact.type === 'grant.stopping') return { reason: textOf(fact.reason) };
         if (fact.type === 'grant.closed') return { reason: textOf(fact.outcome) };
@@ -122,6 +127,7 @@ export function watchLease(client: Client, task: string, options: WatchOptions):
 interface Open {
   readonly stream: Stream;
   readonly times: Times;
+  readonly filesSince: number;
 }
 
 const isOpen = (answer: Open | Ending): answer is Open => 'stream' in answer;
@@ -137,7 +143,7 @@ async function look(client: Client, task: string, timeoutMs: number): Promise<Op
     const reply = await client.request('GET', taskPath(task), { timeoutMs });
     const ending = endingOf(reply);
     if (ending !== undefined) return ending;
-    const open = { stream, times: timesOf(reply.body) };
+    const open = { stream, times: timesOf(reply.body), filesSince: filesSinceOf(fieldsOf(reply.body)) };
     stream = undefined;
     return open;
   } catch {
@@ -161,7 +167,12 @@ async function hold(
     const first = await readHeld(client, answer);
     // Started anew, for an agent that has lost its memory: not what CMD was given.
     const ending = answer.status === 201 ? { lost: lostWhy.unknown } : endingOf(first);
-    if (ending === undefined) return { stream: answer, times: timesOf(first.body) };
+    if (ending === undefined)
+      return {
+        stream: answer,
+        times: timesOf(first.body),
+        filesSince: filesSinceOf(fieldsOf(first.body)),
+      };
     answer.close();
     return ending;
   } catch {

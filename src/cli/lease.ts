@@ -15,6 +15,8 @@ const PAUSE_MS = 200;
 export interface Granted {
   readonly state: string;
   readonly dir: string;
+  /** The generation that brought what the files show; 0 where the agent does not say. */
+  readonly filesSince: number;
   readonly expiresAt: string;
   readonly deadline: string;
   /** Where the task is bound to the connection: the stream that holds it, and the body that asked for it. */
@@ -87,10 +89,14 @@ function granted(body: unknown): Granted {
   return {
     state: textOf(fields.state),
     dir: textOf(fields.dir),
+    filesSince: filesSinceOf(fields),
     expiresAt: textOf(fields.expires_at) || deadline,
     deadline,
   };
 }
+
+export const filesSinceOf = ({ files_since: since }: Readonly<Record<string, unknown>>): number =>
+  typeof since === 'number' ? since : 0;
 
 /** Stops the task and waits for the proof, up to `waitMs`. @throws AgentUnreachable */
 export const stopTask = (client: Client, task: string, waitMs: number): Promise<Reply> =>

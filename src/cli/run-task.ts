@@ -3,7 +3,7 @@
 // (125) or the asked duration was over (124). In a good run nothing is printed.
 
 import { alarmIn } from './alarm.ts';
-import { type Child, type Ended, exitCodeOf, spawnCommand } from './child.ts';
+import { type Ended, exitCodeOf, spawnCommand } from './child.ts';
 import type { Client } from './client.ts';
 import { RunExit } from './command.ts';
 import { finalStop } from './final-stop.ts';
@@ -11,6 +11,7 @@ import { type Granted, startBound } from './lease.ts';
 import { type Ending, type Times, type Watch, watchLease } from './lease-watch.ts';
 import { say } from './output.ts';
 import { report } from './report.ts';
+import { Restarts } from './restarts.ts';
 import { asksToEnd, catchSignals, mustForward } from './signals.ts';
 import type { Start } from './start-body.ts';
 import * as voice from './voice.ts';
@@ -20,6 +21,8 @@ export interface Run {
   readonly start: Start;
   /** CMD and its arguments. */
   readonly command: readonly string[];
+  /** CMD is started again when its files have changed. */
+  readonly restartOnChange?: boolean;
   /** How long the agent may be away before the task counts as lost, ms (README, Command line: 10 s). */
   readonly windowMs?: number;
   /** How long to wait for the proof after CMD's end, ms (README, Command line: 30 s). */
@@ -28,13 +31,14 @@ export interface Run {
 
 export async function runTask(run: Run): Promise<number> {
   // Until CMD lives, and again once it has ended, a signal is for us; in between it is CMD's.
-  let child: Child | undefined;
+  let child: Restarts | undefined;
   const interruption = Promise.withResolvers<NodeJS.Signals>();
   let stopWaiting = (): void => {};
   const waiting = new AbortController();
   const release = catchSignals((signal) => {
     if (child !== undefined) {
       if (mustForward(signal)) child.kill(signal);
+      child.forwarded(signal);
     } else if (asksToEnd(signal)) {
       interruption.resolve(signal);
       waiting.abort();
@@ -67,7 +71,15 @@ export async function runTask(run: Run): Promise<number> {
       await stop();
       return RunExit.failed;
     }
-    child = spawnCommand(run.command, { TASKLEASE_TASK: run.start.task, TASKLEASE_DIR: granted.dir });
+    const { task } = run.start;
+    const env = { TASKLEASE_TASK: task, TASKLEASE_DIR: granted.dir };
+    child = new Restarts({
+      spawn: () => spawnCommand(run.command, env),
+      onChange: run.restartOnChange ?? false,
+      filesSince: granted.filesSince,
+      graceMs: () => guard.graceMs,
+      tell: () => say(voice.run.restarting(task)),
+    });
     const guard = new Guard(run, child);
     watch = guard.watch(granted);
     const code = await guard.end(granted);
@@ -90,14 +102,16 @@ export async function runTask(run: Run): Promise<number> {
 class Guard {
   /** Since when the agent has been away (performance.now()); undefined while it is there. */
   awaySince: number | undefined;
+  /** Between the end of the asked duration and the deadline. */
+  graceMs = 0;
   private readonly run: Run;
-  private readonly child: Child;
+  private readonly child: Restarts;
   private verdict: number | undefined;
   /** The deadline comes from our own clock and from the agent; the first one counts. */
   private killed = false;
   private cancelAlarms = (): void => {};
 
-  constructor(run: Run, child: Child) {
+  constructor(run: Run, child: Restarts) {
     this.run = run;
     this.child = child;
   }
@@ -117,6 +131,7 @@ class Guard {
       windowMs,
       onEnd: (ending) => this.taskEnded(ending),
       onTimes: (times) => this.arm(times),
+      onFiles: (filesSince) => this.child.changed(filesSince),
       onAway: (away) => {
         if (away === 'broken') this.awaySince = performance.now();
         if (away === 'broken' && held !== undefined) tell(voice.run.reconnecting(seconds));
@@ -132,7 +147,7 @@ class Guard {
   /** Resolves to the exit code of `run`. */
   async end(granted: Granted): Promise<number> {
     this.arm(granted);
-    const ended = await this.child.ended;
+    const ended = await this.child.ended();
     this.cancelAlarms();
     return this.verdict ?? exitCode(this.run, ended);
   }
@@ -141,6 +156,7 @@ class Guard {
   private arm({ expiresAt, deadline }: Times): void {
     if (this.verdict !== undefined || Number.isNaN(Date.parse(deadline))) return;
     this.cancelAlarms();
+    this.graceMs = Date.parse(deadline) - Date.parse(expiresAt);
     const now = Date.now();
     const cancels = [
       alarmIn(Date.parse(expiresAt) - now, () => this.timeUp()),
@@ -162,6 +178,7 @@ class Guard {
     if (this.killed) return;
     this.killed = true;
     this.verdict ??= RunExit.timedOut;
+    this.child.stay();
     say(voice.run.deadline(this.run.start.task));
     this.child.kill('SIGKILL');
   }

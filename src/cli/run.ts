@@ -16,14 +16,19 @@ export const command: Command = {
   async run(args) {
     const { ours, cmd } = splitAtCommand(args);
     const { output: _none, ...options } = clientOptions;
-    const { values } = parse('run', ours, { ...startOptions, ...options });
+    const { values } = parse('run', ours, {
+      ...startOptions,
+      ...options,
+      'restart-on-change': { type: 'boolean', default: false },
+    });
     const start = readStart('run', values);
     const found = lookUp(cmd[0] ?? '');
     if (found !== 'found') {
       say(voice.run[found](cmd[0] ?? ''));
       return found === 'notExecutable' ? RunExit.notExecutable : RunExit.notFound;
     }
-    return runTask({ client: connect(socketPath(values.socket)), start, command: cmd });
+    const client = connect(socketPath(values.socket));
+    return runTask({ client, start, command: cmd, restartOnChange: values['restart-on-change'] });
   },
 };
 
@@ -38,12 +43,14 @@ export function splitAtCommand(args: readonly string[]): { ours: string[]; cmd: 
   throw new UsageError('run needs -- before its command', `tasklease run ${corrected}`);
 }
 
+const FLAGS: ReadonlySet<string> = new Set(['--help', '--restart-on-change']);
+
 /** Where CMD seems to start when `--` was forgotten: the first word that no option takes as its value. */
 function firstWord(args: readonly string[]): number {
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? '';
     if (!word.startsWith('-')) return at;
-    const takesValue = word.startsWith('--') && !word.includes('=') && word !== '--help';
+    const takesValue = word.startsWith('--') && !word.includes('=') && !FLAGS.has(word);
     if (takesValue) at++;
   }
   return -1;

@@ -129,6 +129,8 @@ export const run = {
   timeUp: (task: string): string =>
     line(`${task}: the asked duration is over; CMD gets SIGTERM, and SIGKILL at the deadline`),
   deadline: (task: string): string => line(`${task}: the deadline has come; CMD gets SIGKILL`),
+  restarting: (task: string): string =>
+    line(`${task}: its files have changed; CMD gets SIGTERM and is started again`),
   stoppedByOther: (task: string): string =>
     line(`${task} was stopped by another caller and its files are gone; CMD gets SIGTERM`),
   ended: (task: string, reason: string): string =>

@@ -18,6 +18,8 @@ export interface Finished {
 export interface Running {
   readonly child: ChildProcess;
   readonly finished: Promise<Finished>;
+  /** What it has printed so far. */
+  stdout(): string;
   /** Waits until stdout holds this text. */
   printed(text: string): Promise<void>;
 }
@@ -48,7 +50,7 @@ export function launch(args: readonly string[], env: Record<string, string> = {}
     }
     throw new Error(`${text} was not printed; stdout: ${stdout}; stderr: ${stderr}`);
   };
-  return { child, finished, printed };
+  return { child, finished, stdout: () => stdout, printed };
 }
 
 export const tasklease = (args: readonly string[], env?: Record<string, string>): Promise<Finished> =>
