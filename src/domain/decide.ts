@@ -168,7 +168,7 @@ function react(step: Step, event: GrantEvent): void {
       if (!retire.isLiving(grant, event.n)) return;
       return retire.checked(step, event.n, event.known, event.gone, event.parentEndsAt);
     case 'revoked':
-      return retire.isLiving(grant, event.n) ? retire.revoked(step, event.n) : undefined;
+      return retire.isLiving(grant, event.n) ? retire.revoked(step, event.n, event.missing) : undefined;
     case 'revocationFailed':
       return retire.isLiving(grant, event.n) ? retire.failed(step, event.n, event.problem) : undefined;
     default:

@@ -109,7 +109,8 @@ export type GrantEvent =
       /** When the parent (session) token ended or will end: leases under it that are gone by then went naturally. */
       readonly parentEndsAt: Instant | null;
     }
-  | { readonly type: 'revoked'; readonly n: number }
+  /** `missing`: certificates that their mounts know no more, so that there was nothing to revoke. */
+  | { readonly type: 'revoked'; readonly n: number; readonly missing?: readonly string[] }
   | {
       readonly type: 'revocationFailed';
       readonly n: number;

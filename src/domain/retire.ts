@@ -7,7 +7,7 @@ import type { Generation, Grant, Retirement } from './grant.ts';
 import { generationOf, living } from './grant.ts';
 import { unitHash } from './hash.ts';
 import type { Instant } from './instant.ts';
-import { NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
+import { type Lease, NATURAL_END_TOLERANCE_MS, type Proof, retryDelay } from './lease.ts';
 import type { Problem } from './problem.ts';
 import { receipt } from './receipt.ts';
 import type { Step } from './step.ts';
@@ -85,11 +85,18 @@ export function checked(
   step.record({ type: 'leases.known', n, known, gone: proofs });
 }
 
-export function revoked(step: Step, n: number): void {
+export function revoked(step: Step, n: number, missing: readonly string[] = []): void {
   const { doubtful, ...retirement } = retirementOf(step.grant, n);
   const unproved = generationOf(step.grant, n)!.leases.filter(({ proof }) => proof === null);
-  const leases = unproved.flatMap(({ id }) =>
-    id === null || doubtful.includes(id) ? [] : [{ id, proof: 'revoked' as const }],
+  const leases = unproved.flatMap((lease) =>
+    lease.id === null || doubtful.includes(lease.id)
+      ? []
+      : [
+          {
+            id: lease.id,
+            proof: missing.includes(lease.id) ? withoutIt(lease, step.now.at) : endProves(lease),
+          },
+        ],
   );
   if (doubtful.length === 0) {
     step.record({ type: 'generation.proved', n, leases });
@@ -160,6 +167,13 @@ const forget = (step: Step, n: number): void => step.pending({ retirements: with
 const without = (step: Step, n: number): Retirement[] =>
   step.grant.pending.retirements.filter((retirement) => retirement.n !== n);
 
+/** A certificate that was there, and that its mount does not know any more: Vault was restored, or has tidied it away. */
+const withoutIt = (lease: Lease, now: Instant): Proof =>
+  lease.endsBy !== null && lease.endsBy <= now ? endProves(lease) : 'unproved';
+
+/** What the end of a lease proves: nothing of a credential that lives on whatever becomes of it. */
+const endProves = (lease: Lease | undefined): Proof => (lease?.revocable === false ? 'expires' : 'revoked');
+
 /**
  * What it means that Vault does not know these leases: revoked when their own, their token's or its parent's
  * time had come; unproved otherwise (Vault restored from an old snapshot answers like that while the credential
@@ -183,9 +197,9 @@ export function gone(
     // No token's end takes a certificate with it that has no lease.
     const hangs = certificateOf(id) === null;
     if (lease?.known === true || (hangs && (over(tokenEndsAt, absentAt) || over(parentEndsAt, absentAt))))
-      return { id, proof: 'revoked' };
+      return { id, proof: endProves(lease) };
     if (lease === undefined || !over(lease.endsAt, absentAt)) return { id, proof: 'unproved' };
-    if (over(lease.endsBy, now)) return { id, proof: 'revoked' };
+    if (over(lease.endsBy, now)) return { id, proof: endProves(lease) };
     return { id, proof: over(lease.endsBy, now + DOUBT_MS) ? null : 'unproved' };
   });
 }

@@ -48,11 +48,12 @@ export class Revoker {
       const session = await this.#session.token();
       // All are tried, even when one fails: no lease waits for another's database.
       const revoked = await Promise.allSettled(ids.map((id) => this.#end(session, id)));
-      throwSlowest(revoked);
+      const there = throwSlowest(revoked);
       await vault.revokeToken(session, accessor);
+      const missing = ids.filter((_, i) => !there[i]);
       const looks = [...ids.map((id) => this.#lives(session, id)), this.#tokenLives(session, accessor)];
       const left = throwSlowest(await Promise.allSettled(looks));
-      if (!left.includes(true)) return { type: 'revoked', n };
+      if (!left.includes(true)) return { type: 'revoked', n, missing };
       const problem = new Problem(
         'VAULT_CONTRACT',
         'Vault still knows a lease or token that it said it revoked',
@@ -89,12 +90,22 @@ export class Revoker {
     return (await this.#ports.vault.lookupCertificate(certificate)) !== 'unknown';
   }
 
-  #end(session: Secret, id: string): Promise<void> {
+  /** False where there is nothing to revoke: a certificate that was there, and that its mount does not know any more. */
+  async #end(session: Secret, id: string): Promise<boolean> {
     const certificate = certificateOf(id);
     const { vault } = this.#ports;
-    return certificate === null
-      ? vault.revokeLease(session, id)
-      : vault.revokeCertificate(session, certificate);
+    if (certificate === null) {
+      await vault.revokeLease(session, id);
+      return true;
+    }
+    try {
+      await vault.revokeCertificate(session, certificate);
+      return true;
+    } catch (error) {
+      if (!(error instanceof VaultFailure) || error.kind !== 'refused') throw error;
+      if ((await vault.lookupCertificate(certificate)) !== 'unknown') throw error;
+      return false;
+    }
   }
 
   /** After its end. */

@@ -1,6 +1,7 @@
 // Owns the mutants: mistakes that the judges must catch, each one sentence of the engine changed as it is loaded.
 
 import { DOMAIN_MUTANTS } from './mutants-domain.ts';
+import { TERMS_MUTANTS } from './mutants-terms.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -40,9 +41,9 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'async-revoke',
     file: 'src/engine/revoker.ts',
-    find: 'throwSlowest(revoked);\n      await vault.revokeToken(session, accessor);',
+    find: 'const there = throwSlowest(revoked);\n      await vault.revokeToken(session, accessor);',
     replace:
-      "await vault.revokeToken(session, accessor);\n      if (revoked.length >= 0) return { type: 'revoked', n };",
+      "await vault.revokeToken(session, accessor);\n      const there: boolean[] = [];\n      if (revoked.length >= 0) return { type: 'revoked', n };",
     seed: 202,
   },
   {
@@ -163,7 +164,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...ENGINE_MUTANTS, ...DOMAIN_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...ENGINE_MUTANTS, ...DOMAIN_MUTANTS, ...TERMS_MUTANTS];
 
 /** The file's text with the mutation. @throws Error unless `find` occurs exactly once */
 export function mutated({ name, file, find, replace }: Mutant, text: string): string {

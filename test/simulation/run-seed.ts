@@ -79,6 +79,7 @@ export async function stillWorks(world: World, { callers }: Happenings): Promise
   const task = callers.invent();
   const { profile } = world.profiles.get(task.signal.profile)!.at(-1)!;
   if (profile === null || !profile.allow.uids.includes(task.caller.uid)) return true;
+  if (world.terms.impossible(profile.secrets)) return true;
   callers.start(task);
   const { ledger } = world;
   if (await world.until(() => ledger.byTask.get(task.id)?.activeAt != null, 3000)) return true;
@@ -111,8 +112,8 @@ export async function comeToRest(world: World, { callers }: Happenings): Promise
   // A lease that nobody heard of, its token gone while its engine was down: Vault's own attempts end it.
   const credentials = [...world.model.credentials]
     .filter(
-      ([id, { accessor }]) =>
-        !world.forgotten(id) && !world.revived.has(accessor) && couldEnd(world, id, accessor),
+      ([id, { accessor, lasting }]) =>
+        !lasting && !world.forgotten(id) && !world.revived.has(accessor) && couldEnd(world, id, accessor),
     )
     .map(([id]) => id);
   if (credentials.length > 0 && world.powerCutAt === null) {

@@ -1,4 +1,4 @@
-// Owns eleven stories in which every single effect goes wrong in every way: the process dies before or after it, it
+// Owns fourteen stories in which every single effect goes wrong in every way: the process dies before or after it, it
 // fails, its answer is lost. Each ends at rest, judged as the seeds are.
 
 import { expect, test } from 'vitest';

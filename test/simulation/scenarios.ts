@@ -1,4 +1,4 @@
-// Owns eleven plain stories of the engine, for failing each of their effects in turn. Invariant: without a blow they
+// Owns fourteen plain stories of the engine, for failing each of their effects in turn. Invariant: without a blow they
 // are the same every time, effect by effect.
 
 import { comeToRest, keepAlive, stillWorks } from './run-seed.ts';
@@ -8,6 +8,7 @@ import type { Strike } from './world/hazards.ts';
 import { GUARDED } from './world/scenery.ts';
 import type { SimSecret } from './world/sim-vault-model.ts';
 import type { SimTask } from './world/tasks.ts';
+import type { TermsOptions } from './world/terms.ts';
 import { World } from './world/world.ts';
 
 interface Story {
@@ -99,6 +100,41 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
     happenings.callers.revokeAll(true);
     await pass(5000);
   },
+  'a certificate by its serial': async ({ start, happenings, pass }) => {
+    const task = await start('web', 20_000);
+    await pass(2000);
+    happenings.callers.stop(task, 5000);
+    await pass(3000);
+    await start('web', 5000);
+    await pass(10_000);
+  },
+  'a certificate that Vault forgets': async ({ start, happenings, world, pass }) => {
+    const task = await start('web', 60_000);
+    const { model } = world;
+    world.window(
+      'vault',
+      8000,
+      () => model.down.add('pki'),
+      () => model.down.delete('pki'),
+    );
+    happenings.callers.stop(task);
+    await pass(3000);
+    model.restore({ ...model.snapshot(), certificates: [] });
+    world.restoredAt = world.at;
+    await pass(30_000);
+  },
+  'a rotation by Vault': async ({ start, world, pass }) => {
+    await start('config', 60_000);
+    await pass(15_000);
+    const { model } = world;
+    world.window(
+      'vault',
+      15_000,
+      () => model.down.add('static'),
+      () => model.down.delete('static'),
+    );
+    await pass(40_000);
+  },
   'an abandoned proof': async ({ start, happenings, world, pass }) => {
     const task = await start('report', 60_000);
     const { model } = world;
@@ -115,6 +151,34 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
   },
 };
 
+/** Stories about secrets that hang under no lease. */
+const TERMS: Readonly<Record<string, TermsOptions>> = {
+  'a certificate by its serial': {
+    certificate: 'serial',
+    value: 'kv',
+    periodMs: 0,
+    queueMs: 0,
+    ttlField: true,
+    requiring: 1,
+  },
+  'a certificate that Vault forgets': {
+    certificate: 'serial',
+    value: 'kv',
+    periodMs: 0,
+    queueMs: 0,
+    ttlField: false,
+    requiring: 0,
+  },
+  'a rotation by Vault': {
+    certificate: 'leased',
+    value: 'static',
+    periodMs: 12_000,
+    queueMs: 0,
+    ttlField: false,
+    requiring: 0,
+  },
+};
+
 export interface ScenarioResult {
   readonly wrong: string | null;
   /** Calls that changed something before all became quiet. */
@@ -128,6 +192,7 @@ export async function runScenario(name: string, strike?: Strike): Promise<Scenar
     verbose: true,
     secrets: SECRETS,
     weather: { happenings: {}, flukes: {}, latency: 'near', crash: 0, slowDisk: false, leashMs: 60_000 },
+    ...(TERMS[name] === undefined ? {} : { terms: TERMS[name] }),
     ...(strike === undefined ? {} : { strike }),
   });
   const happenings = new Happenings(world);

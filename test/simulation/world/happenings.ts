@@ -115,7 +115,8 @@ export class Happenings {
     restore: () => this.#restore(),
     engineDown: () => {
       const { model } = this.#world;
-      const engine = this.#draw.pick(['database', 'database', 'pki'] as const);
+      const { rotates } = this.#world.terms;
+      const engine = this.#draw.pick(['database', rotates ? 'static' : 'database', 'pki'] as const);
       if (model.down.has(engine)) return;
       this.#world.window(
         'vault',
@@ -133,9 +134,13 @@ export class Happenings {
     },
     endLease: () => {
       const { model } = this.#world;
-      const ids = [...model.leases.keys()];
+      const certificates = [...model.certificates.keys()].filter((id) => model.lives(id));
+      const ids = [...model.leases.keys(), ...certificates];
       this.#admin();
-      if (ids.length > 0) model.endLease(this.#draw.pick(ids), 'admin');
+      if (ids.length === 0) return;
+      const id = this.#draw.pick(ids);
+      if (model.leases.has(id)) model.endLease(id, 'admin');
+      else model.revokeCertificate(id, 'admin');
     },
     endToken: () => {
       const { model } = this.#world;

@@ -1,10 +1,12 @@
 // Owns the judgement of every fact as it becomes durable: receipts are honest, ends have their reason, ids are
 // spent once, at most two generations live.
 
+import { certificateOf } from '../../../src/domain/certificate.ts';
 import type { Entry } from '../../../src/domain/fact.ts';
 import type { Plan } from '../../../src/domain/task-spec.ts';
 import { judgeApproval } from './judge-approvals.ts';
 import { taskOver } from './judge-leaks.ts';
+import { judgeLasting, judgeReceipt } from './judge-terms.ts';
 import { type LedgerGrant, scopeOf } from './ledger.ts';
 import type { World } from './world.ts';
 
@@ -20,6 +22,7 @@ export function judgeFacts(world: World, entry: Entry): void {
   const grant = world.ledger.grants.get(id);
   if (grant === undefined) return world.blame(`${fact.type} of ${id} before it was accepted`);
   judgeApproval(world, grant, entry);
+  judgeLasting(world, entry);
   switch (fact.type) {
     case 'grant.accepted':
       if (world.life?.drained === true) world.blame(`${grant.task} is accepted although the agent drains`);
@@ -50,12 +53,14 @@ export function judgeFacts(world: World, entry: Entry): void {
       if (grant.deadline > grant.latestDeadline + 5) world.blame(`${grant.task} is extended past its max`);
       return;
     case 'grant.closed':
+      judgeReceipt(world, grant, fact.receipt.leases);
       return judgeClosed(world, grant);
     case 'grant.stopping':
       return judgeReason(world, grant, fact.reason, fact.detail);
     case 'grant.refused':
       // A child whose parent is about to end may have no time to start.
       if (grant.deadline <= world.at || grant.approval?.denied === true) return;
+      if (world.terms.impossible(grant.asks)) return;
       return judgeNeed(world, grant, `refused: ${fact.problem.detail}`);
     default:
   }
@@ -81,9 +86,10 @@ function judgeGrowth(world: World, grant: LedgerGrant, n: number, plan: Plan | n
 /** Closed means that nothing is left but what the receipt calls unproved. */
 function judgeClosed(world: World, grant: LedgerGrant): void {
   if (grant.abandoned) return;
-  for (const [id, { accessor, validUntil }] of world.model.credentials) {
+  for (const [id, { accessor, validUntil, lasting }] of world.model.credentials) {
     const owner = world.ledger.byAccessor.get(accessor);
-    if (owner?.grant !== grant || validUntil < world.at + NATURAL_MS || world.forgotten(id)) continue;
+    if (lasting || owner?.grant !== grant || validUntil < world.at + NATURAL_MS || world.forgotten(id))
+      continue;
     // Also one whose answer nobody lived to hear: its receipt says unproved.
     if ((owner.generation.leases.get(id)?.proof ?? 'unproved') === 'unproved') continue;
     world.blame(`${grant.task} is closed while ${id} lives`);
@@ -125,9 +131,16 @@ function judgeProofs(
     const credential = world.model.credentials.get(id);
     const ended = world.model.ended.get(id);
     const begun = Math.min(grant.stoppingAt ?? world.at, grant.generations.get(n)?.retireAt ?? world.at);
-    if (proof === 'revoked' && credential !== undefined && credential.validUntil > world.at + NATURAL_MS) {
+    if (
+      proof === 'revoked' &&
+      credential?.lasting === false &&
+      credential.validUntil > world.at + NATURAL_MS
+    ) {
       // Forgotten by Vault between the look and the revocation: that cannot be seen from outside.
-      if (ended?.cause === 'forgotten' && (ended.at >= begun - 1000 || parentForgotten(world, grant, n)))
+      if (
+        ended?.cause === 'forgotten' &&
+        (ended.at >= begun - 1000 || (certificateOf(id) === null && parentForgotten(world, grant, n)))
+      )
         continue;
       world.blame(`${id} is called revoked while it lives`);
     }

@@ -1,6 +1,7 @@
 // Owns the judgement of what lives at Vault: no credential and no token outlives its task: 2 s when all is well,
 // 30 s after all is well again, never its hard deadline.
 
+import { certificateOf } from '../../../src/domain/certificate.ts';
 import type { LedgerGeneration, LedgerGrant } from './ledger.ts';
 import type { SimTask } from './tasks.ts';
 import type { World } from './world.ts';
@@ -18,10 +19,13 @@ export function judgeLeaks(world: World): void {
   const { model, at } = world;
   const calmSince = world.calm.since(at);
   for (const [id, credential] of model.credentials) {
+    if (credential.lasting) continue;
     const owner = world.ledger.byAccessor.get(credential.accessor);
     if (owner === undefined) {
       // Only a power cut takes the record away; then it ends with the session, within the leash.
-      if (calmSince + world.weather.leashMs + AGAIN_WELL_MS < at && !world.forgotten(id)) {
+      // A certificate without a lease then lives to its own end.
+      const known = model.leases.has(id) && !world.forgotten(id);
+      if (calmSince + world.weather.leashMs + AGAIN_WELL_MS < at && known) {
         world.blame(`${id} of ${credential.task} belongs to no task on record`);
       }
       continue;
@@ -66,6 +70,8 @@ function late(over: number, calmSince: number, at: number): boolean {
 
 /** Vault ends it at the latest deadline, whatever became of the agent. */
 function judgeHardEnd(world: World, grant: LedgerGrant, id: string, accessor: string): void {
+  // No end of a token takes a certificate with it that has no lease.
+  if (certificateOf(id) !== null) return;
   const token = world.model.tokens.get(accessor);
   const travelled = token === undefined ? 0 : token.createdAt - token.askedAt;
   const end = grant.latestDeadline + GRANULARITY_MS + travelled;

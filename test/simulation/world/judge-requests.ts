@@ -2,6 +2,7 @@
 // on record by then, what the profile allows, what the task's end allows, what Vault asked for.
 
 import type { Ask } from '../../../src/domain/ask.ts';
+import { type Certificate, certificateId } from '../../../src/domain/certificate.ts';
 import type { Secret } from '../../../src/domain/secret.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { TokenRequest } from '../../../src/ports/vault.ts';
@@ -50,6 +51,13 @@ export class RequestJudge {
       case 'revokeLease':
         this.#onRevoke(this.#world.ledger.byLease.get(args[1] as string), `lease ${String(args[1])}`);
         return this.#patient(verb, args[1] as string);
+      case 'lookupCertificate':
+        return this.#patient(verb, certificateId(args[0] as Certificate));
+      case 'revokeCertificate': {
+        const id = certificateId(args[1] as Certificate);
+        this.#onRevoke(this.#world.ledger.byLease.get(id), `certificate ${id}`);
+        return this.#patient(verb, id);
+      }
       case 'revokeToken':
         if (this.#world.ledger.byAccessor.get(args[1] as string)?.grant.abandoned === true) return;
         this.#onRevoke(this.#world.ledger.byAccessor.get(args[1] as string), `token ${String(args[1])}`);
@@ -69,9 +77,10 @@ export class RequestJudge {
     const leases = [...world.model.credentials].filter(
       ([, { accessor }]) => accessor === generation.accessor,
     );
-    for (const [id] of leases) {
-      if (!generation.leases.has(id)) world.blame(`${id} is published before it is on record`);
+    for (const [id, { lasting }] of leases) {
+      if (!lasting && !generation.leases.has(id)) world.blame(`${id} is published before it is on record`);
     }
+    world.judge.terms.onPublish({ task, n, deliveries }, grant, generation);
     const tried = deliveries.find(({ secret }) => secret === 'db')?.data.username;
     if (world.probes.waits(grant.profile) && !world.probes.took(tried))
       world.blame(`${task} generation ${n} is published although its credential never worked`);

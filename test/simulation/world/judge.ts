@@ -10,6 +10,7 @@ import { judgeFacts } from './judge-facts.ts';
 import { judgeFiles } from './judge-files.ts';
 import { judgeLeaks } from './judge-leaks.ts';
 import { RequestJudge } from './judge-requests.ts';
+import { TermsJudge } from './judge-terms.ts';
 import type { LedgerGeneration, LedgerGrant } from './ledger.ts';
 import type { Life } from './life.ts';
 import { CANARY } from './scenery.ts';
@@ -36,6 +37,7 @@ const PLACES = 64;
 export class Judge {
   readonly #world: World;
   readonly #requests: RequestJudge;
+  readonly terms: TermsJudge;
   #expectations: Expectation[] = [];
   #downAt = 0;
   /** Generations that had to make room at once, as it was when that was recorded. */
@@ -51,6 +53,7 @@ export class Judge {
   constructor(world: World) {
     this.#world = world;
     this.#requests = new RequestJudge(world);
+    this.terms = new TermsJudge(world);
   }
 
   /** After every step. */
@@ -59,6 +62,7 @@ export class Judge {
     const { life } = world;
     judgeLeaks(world);
     judgeFiles(world, this.shown);
+    this.terms.look();
     if (life !== null && life.vault.inFlight > PLACES + 2) {
       world.blame(`${life.vault.inFlight} requests at Vault at once`);
     }
@@ -166,26 +170,27 @@ export class Judge {
   #hastened(grant: LedgerGrant, { n, accessor, leases }: LedgerGeneration): boolean {
     const { model } = this.#world;
     const dead =
-      accessor === null ||
-      !model.tokens.has(accessor) ||
-      [...leases.keys()].some((id) => !model.leases.has(id));
+      accessor === null || !model.tokens.has(accessor) || [...leases.keys()].some((id) => !model.lives(id));
     const next = [...grant.generations.values()].find((generation) => generation.n > n)!;
     return dead || this.#wanted(grant, next);
   }
 
   /** Something calls for the replacement of this generation already. */
-  #wanted(grant: LedgerGrant, { accessor, leases, openedAt, session }: LedgerGeneration): boolean {
+  #wanted(
+    grant: LedgerGrant,
+    { accessor, leases, ends: others, openedAt, session }: LedgerGeneration,
+  ): boolean {
     const world = this.#world;
     const { model, at } = world;
     const changed = world.versions(grant.profile, openedAt).length > 1;
-    const lost = [...leases.keys()].some((id) => !model.leases.has(id));
+    const lost = [...leases.keys()].some((id) => !model.lives(id));
     const closed = Math.max(world.sessionClosedAt, world.oddRefusalAt) >= openedAt - 1000;
     const before = [...grant.generations.values()].some((other) => {
       const end = model.ended.get(other.session ?? '')?.at;
       return end !== undefined && end >= openedAt - 1000;
     });
     const dead = accessor === null || !model.tokens.has(accessor) || this.#ending(session);
-    const ends = [...leases.values()].map(({ endsAt }) => endsAt ?? Number.POSITIVE_INFINITY);
+    const ends = [...others, ...[...leases.values()].map(({ endsAt }) => endsAt ?? Number.POSITIVE_INFINITY)];
     return (
       changed ||
       dead ||
@@ -247,6 +252,7 @@ export class Judge {
     const world = this.#world;
     if (life.up || this.#downAt === 0) this.#downAt = world.at;
     this.#requests.onDeath();
+    this.terms.onDeath();
     this.heard.clear();
     for (const task of world.tasks.values()) {
       // What could not be put on record died with it: its callers have to ask again.

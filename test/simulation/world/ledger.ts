@@ -14,10 +14,14 @@ export interface LedgerLease {
 export interface LedgerGeneration {
   readonly n: number;
   readonly openedAt: number;
+  /** Null for the first. */
+  readonly why: string | null;
   accessor: string | null;
   tokenEndsAt: number | null;
   session: string | null;
   readonly leases: Map<string, LedgerLease>;
+  /** Ends of what hangs under no lease. World times. */
+  readonly ends: number[];
   publishedAt: number | null;
   /** When it is to be revoked; world time. */
   retireAt: number | null;
@@ -48,6 +52,7 @@ export interface LedgerGrant {
   /** The assertion that it was accepted for. */
   readonly use: string | null;
   overlapMs: number;
+  asks: Plan['asks'];
   /** Policies and paths that it may have from now on. */
   scope: Set<string>;
   deadline: number;
@@ -118,8 +123,11 @@ export class Ledger {
         grant.life = life;
         return;
       case 'generation.opened':
-        grant.generations.set(fact.n, newGeneration(fact.n, now));
-        if (fact.plan != null) grant.overlapMs = (fact.plan as { overlapMs: number }).overlapMs;
+        grant.generations.set(fact.n, newGeneration(fact.n, now, fact.why as string | null));
+        if (fact.plan != null) {
+          const { overlapMs, asks } = fact.plan as Plan;
+          Object.assign(grant, { overlapMs, asks });
+        }
         return;
       case 'token.opened':
         generation.accessor = fact.accessor as string;
@@ -129,8 +137,9 @@ export class Ledger {
         return;
       case 'leases.issued':
         for (const lease of fact.leases as { id: string | null; ends_at: string | null }[]) {
-          if (lease.id === null) continue;
           const endsAt = lease.ends_at === null ? null : time(lease.ends_at);
+          if (lease.id === null && endsAt !== null) generation.ends.push(endsAt);
+          if (lease.id === null) continue;
           generation.leases.set(lease.id, { id: lease.id, endsAt, proof: null });
           this.byLease.set(lease.id, { grant, generation });
         }
@@ -214,6 +223,7 @@ export class Ledger {
       parent: (fact.parent as string | null | undefined) ?? null,
       use: (fact.asserted as { use: string } | null)?.use ?? null,
       overlapMs: plan.overlapMs,
+      asks: plan.asks,
       scope: new Set(scopeOf(plan)),
       deadline,
       latestDeadline: fact.latest_deadline === undefined ? deadline : time(fact.latest_deadline),
@@ -258,13 +268,15 @@ function requested({ scope }: Loose, approveBy: number): LedgerApproval {
   };
 }
 
-const newGeneration = (n: number, openedAt: number): LedgerGeneration => ({
+const newGeneration = (n: number, openedAt: number, why: string | null): LedgerGeneration => ({
   n,
   openedAt,
+  why,
   accessor: null,
   tokenEndsAt: null,
   session: null,
   leases: new Map(),
+  ends: [],
   publishedAt: null,
   retireAt: null,
   givenUp: false,

@@ -12,7 +12,7 @@ import type { Ports } from '../../../src/engine/ports.ts';
 import type { Publication } from '../../../src/ports/files.ts';
 import type { Liveness } from '../../../src/ports/liveness.ts';
 import type { Telemetry } from '../../../src/ports/telemetry.ts';
-import type { SessionToken, TaskToken } from '../../../src/ports/vault.ts';
+import type { IssuedSecret, SessionToken, TaskToken } from '../../../src/ports/vault.ts';
 import { SimAssertions } from './sim-assertions.ts';
 import { SimJournal } from './sim-journal.ts';
 import { Killed, SimProcess } from './sim-process.ts';
@@ -165,6 +165,7 @@ export class Life {
             world.judge.onSession(args, world.session);
           }
           if (verb === 'renewLease') world.judge.onRenewed(args, (result as { ttlMs: number }).ttlMs);
+          if (verb === 'readSecret') world.judge.terms.onTold(this, result as IssuedSecret);
           if (verb === 'createToken')
             world.judge.told.set((result as TaskToken).accessor, { life: this, at: world.at });
         },

@@ -17,7 +17,7 @@ export const ENTITY_ALIASES = ['t*'];
 export const POLICIES: Readonly<Record<string, readonly string[]>> = {
   'tasklease-db': ['database/creds/*'],
   'tasklease-pki': ['pki/issue/*'],
-  'tasklease-kv': ['secret/data/*'],
+  'tasklease-kv': ['secret/data/*', 'database/static-creds/*', 'totp/code/*'],
 };
 
 const database = (ttlMs: number, maxTtlMs: number): SimSecret => ({

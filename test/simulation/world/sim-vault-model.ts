@@ -8,9 +8,11 @@ import type { Clock } from '../../../src/ports/clock.ts';
 
 /** What one path issues. */
 export interface SimSecret {
-  readonly engine: 'database' | 'pki' | 'kv' | 'static';
+  readonly engine: 'database' | 'pki' | 'kv' | 'static' | 'totp';
   /** A certificate of a role with generate_lease: false, and perhaps no_store: true. */
   readonly leaseless?: 'stored' | 'not stored';
+  /** It has a lease, and lives on when that is revoked. */
+  readonly lasting?: true;
   readonly ttlMs: number;
   readonly maxTtlMs: number;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -54,6 +56,8 @@ export interface SimCredential {
   readonly issuedAt: number;
   /** The engine's own end: PostgreSQL's VALID UNTIL, a certificate's notAfter. */
   validUntil: number;
+  /** Nothing ends it before that, or nobody knows by what. */
+  readonly lasting: boolean;
 }
 
 /** Why something ended: by its own time or a parent's, by a request or a parent's, by an administrator. */
@@ -72,6 +76,8 @@ export interface SimCertificate {
   readonly id: string;
   readonly endsAt: number;
   revoked: boolean;
+  /** When a revocation that was taken is to be carried out; null while none is. */
+  dueAt: number | null;
 }
 
 const beneath = (cause: EndCause): EndCause =>
@@ -84,6 +90,10 @@ const DATABASE_MARGIN_MS = 5000;
 
 export class SimVaultModel {
   sealed = false;
+  /** How long a revocation by serial that is answered waits until it is carried out (Vault's own queue). */
+  queueMs = 0;
+  /** Told of each that waits. */
+  onQueued: (ms: number) => void = () => undefined;
   /** Engines that cannot reach what they manage. */
   readonly down = new Set<SimSecret['engine']>();
   readonly tokens = new Map<string, SimToken>();
@@ -98,7 +108,8 @@ export class SimVaultModel {
   readonly secrets: Readonly<Record<string, SimSecret>>;
   readonly #clock: Clock;
   readonly #byValue = new Map<string, SimToken>();
-  readonly #roles = new Map<string, { n: number; at: number }>();
+  /** Of each static role its password, since when it is that, and when each one before was rotated away. */
+  readonly #roles = new Map<string, { n: number; at: number; readonly turned: number[] }>();
   #count = 0;
 
   constructor(clock: Clock, secrets: Readonly<Record<string, SimSecret>>) {
@@ -114,11 +125,15 @@ export class SimVaultModel {
   expire(): void {
     if (this.sealed) return;
     const { now } = this;
+    for (const path of this.#roles.keys()) this.#rotate(path);
     for (const token of this.tokens.values()) {
       if (token.endsAt <= now) this.endToken(token.accessor, 'expired');
     }
     for (const lease of this.leases.values()) {
       if (lease.endsAt <= now && lease.retryAt <= now) this.#endByItself(lease);
+    }
+    for (const { id, dueAt } of this.certificates.values()) {
+      if (dueAt !== null && dueAt <= now) this.#endCertificate(id, 'revoked');
     }
     for (const { id, endsAt, revoked } of this.certificates.values()) {
       if (endsAt <= now && !revoked && this.credentials.delete(id))
@@ -160,14 +175,14 @@ export class SimVaultModel {
     }
   }
 
-  issue(path: string, secret: SimSecret, token: SimToken): SimLease {
+  issue(path: string, secret: SimSecret, token: SimToken, ttlMs = secret.ttlMs): SimLease {
     this.#count += 1;
     const lease = {
       id: `${path}/lease-${this.#count}`,
       path,
       accessor: token.accessor,
       renewable: secret.engine === 'database',
-      endsAt: this.now + Math.min(secret.ttlMs, secret.maxTtlMs),
+      endsAt: this.now + Math.min(ttlMs, secret.maxTtlMs),
       maxEndsAt: this.now + secret.maxTtlMs,
       cause: null,
       attempts: 0,
@@ -180,12 +195,16 @@ export class SimVaultModel {
       task: token.meta.task ?? null,
       issuedAt: this.now,
       validUntil: lease.endsAt + DATABASE_MARGIN_MS,
+      lasting: secret.lasting === true,
     });
     return lease;
   }
 
-  /** A certificate that hangs under no token; null where its role does not store it, so that nothing can end it. */
-  certify(path: string, { ttlMs, leaseless }: SimSecret, token: SimToken): string | null {
+  /**
+   * A certificate that hangs under no token: its id, by which it is revoked where its role stores it.
+   * @param told its holder wants to know by what it is revoked
+   */
+  certify(path: string, { leaseless }: SimSecret, token: SimToken, ttlMs: number, told: boolean): string {
     this.#count += 1;
     const id = certificateId({ mount: certificateMount(path)!, serial: `0${this.#count}` });
     const endsAt = this.now + ttlMs;
@@ -196,32 +215,70 @@ export class SimVaultModel {
       task: meta.task ?? null,
       issuedAt: this.now,
       validUntil: endsAt,
+      lasting: leaseless === 'not stored' || !told,
     });
-    if (leaseless === 'not stored') return null;
-    this.certificates.set(id, { id, endsAt, revoked: false });
+    if (leaseless === 'stored') this.certificates.set(id, { id, endsAt, revoked: false, dueAt: null });
     return id;
   }
 
   /** False when the mount has no such certificate. */
-  revokeCertificate(id: string): boolean {
+  revokeCertificate(id: string, cause: EndCause = 'revoked'): boolean {
     const certificate = this.certificates.get(id);
     if (certificate === undefined) return false;
     if (certificate.revoked || certificate.endsAt <= this.now) return true;
+    if (this.queueMs === 0 || cause === 'admin') this.#endCertificate(id, cause);
+    else if (certificate.dueAt === null) {
+      certificate.dueAt = this.now + this.queueMs;
+      this.onQueued(this.queueMs);
+    }
+    return true;
+  }
+
+  #endCertificate(id: string, cause: EndCause): void {
+    const certificate = this.certificates.get(id)!;
+    if (certificate.revoked) return;
     certificate.revoked = true;
     this.credentials.delete(id);
-    this.ended.set(id, { cause: 'revoked', at: this.now });
-    return true;
+    this.ended.set(id, { cause, at: this.now });
+  }
+
+  /** A lease that Vault knows, or a certificate that it has on record and that is valid. */
+  lives(id: string): boolean {
+    const certificate = this.certificates.get(id);
+    if (certificate === undefined) return this.leases.has(id);
+    return !certificate.revoked && certificate.endsAt > this.now;
   }
 
   /** The credential of a static role: which one it is, and how long until Vault rotates it. It does so when it can. */
   rotating(path: string, { ttlMs: periodMs }: SimSecret): { readonly n: number; readonly ttlMs: number } {
-    const role = this.#roles.get(path) ?? { n: 1, at: this.now };
+    const role = this.#roles.get(path) ?? { n: 1, at: this.now, turned: [] };
     this.#roles.set(path, role);
+    this.#rotate(path);
+    return { n: role.n, ttlMs: Math.max(0, role.at + periodMs - this.now) };
+  }
+
+  /** The code of this moment: another one each time that the period has passed. */
+  code({ ttlMs: periodMs }: SimSecret): { readonly n: number; readonly ttlMs: number } {
+    const n = Math.floor(this.now / periodMs);
+    return { n, ttlMs: (n + 1) * periodMs - this.now };
+  }
+
+  /** Since when the `n`th value of this path is no longer the one that counts; null while it is. */
+  outdatedAt(path: string, n: number): number | null {
+    const { engine, ttlMs: periodMs } = this.secrets[path]!;
+    if (engine === 'static') return this.#roles.get(path)?.turned[n - 1] ?? null;
+    return (n + 1) * periodMs <= this.now ? (n + 1) * periodMs : null;
+  }
+
+  #rotate(path: string): void {
+    const role = this.#roles.get(path)!;
+    const { ttlMs: periodMs } = this.secrets[path]!;
     while (!this.down.has('static') && role.at + periodMs <= this.now) {
       role.n += 1;
       role.at += periodMs;
+      // Late, where its database was away.
+      role.turned.push(this.now);
     }
-    return { n: role.n, ttlMs: Math.max(0, role.at + periodMs - this.now) };
   }
 
   /** What a renewal gives: never more than the engine's max TTL leaves. Milliseconds. */
@@ -237,9 +294,10 @@ export class SimVaultModel {
   endLease(id: string, cause: EndCause = 'revoked'): boolean {
     const lease = this.leases.get(id);
     if (lease === undefined) return true;
-    if (this.down.has(this.secrets[lease.path]!.engine)) return false;
+    const { engine, lasting } = this.secrets[lease.path]!;
+    if (this.down.has(engine)) return false;
     this.leases.delete(id);
-    this.credentials.delete(id);
+    if (lasting !== true) this.credentials.delete(id);
     this.ended.set(id, { cause, at: this.now });
     return true;
   }

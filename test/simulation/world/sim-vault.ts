@@ -160,18 +160,21 @@ export class SimVault extends SimRoad implements Vault {
       if (!this.#allows(holder, ask.path)) throw refused(403, 'permission denied');
       if (secret === undefined) throw refused(400, `unknown role: ${ask.path}`);
       if (secret.engine === 'static') return this.#static(ask, secret);
+      if (secret.engine === 'totp') return follows(secret, this.model.code(secret));
       if (this.model.down.has(secret.engine)) throw unknown('the engine cannot reach its database');
       if (secret.engine === 'kv') {
         return { leaseId: null, ttlMs: null, renewable: false, data: { ...secret.fields } };
       }
+      const ttlMs = ttlOf(ask, secret);
       if (secret.leaseless !== undefined) {
-        const serial = this.model.certify(ask.path, secret, holder);
-        const leaseId = ask.revoke === 'serial' ? serial : null;
-        return { leaseId, ttlMs: secret.ttlMs, renewable: false, data: { ...secret.fields } };
+        const told = ask.revoke === 'serial';
+        const id = this.model.certify(ask.path, secret, holder, ttlMs, told);
+        const leaseId = told && secret.leaseless === 'stored' ? id : null;
+        return { leaseId, ttlMs, renewable: false, data: { ...secret.fields, serial_number: id } };
       }
-      const { id, renewable, endsAt } = this.model.issue(ask.path, secret, holder);
-      const ttlMs = endsAt - this.model.now;
-      return { leaseId: id, ttlMs, renewable, data: { ...secret.fields, username: `v-${id}` } };
+      const { id, renewable, endsAt } = this.model.issue(ask.path, secret, holder, ttlMs);
+      const named = secret.engine === 'pki' ? { serial_number: id } : { username: `v-${id}` };
+      return { leaseId: id, ttlMs: endsAt - this.model.now, renewable, data: { ...secret.fields, ...named } };
     });
   }
 
@@ -263,8 +266,7 @@ export class SimVault extends SimRoad implements Vault {
     const { n, ttlMs } = this.model.rotating(ask.path, secret);
     if (ask.fresh === true && ttlMs === 0)
       throw failure('later', 'VAULT_UNREACHABLE', 'it is due, and not rotated');
-    const data = { ...secret.fields, username: 'app', password: `CANARY-password-${n}`, ttl: ttlMs / 1000 };
-    return { leaseId: null, ttlMs, renewable: false, follows: true, data };
+    return follows(secret, { n, ttlMs }, { username: 'app', password: `CANARY-password-${n}` });
   }
 
   #newSession(): SimToken {
@@ -303,6 +305,25 @@ export class SimVault extends SimRoad implements Vault {
     );
   }
 }
+
+/** What a request may ask for, below the role's own. */
+function ttlOf({ body, query }: TimedAsk, { ttlMs }: SimSecret): number {
+  const seconds = /^(\d+)s$/.exec(String(body?.ttl ?? query?.ttl ?? ''))?.[1];
+  return seconds === undefined ? ttlMs : Math.min(ttlMs, Number(seconds) * 1000);
+}
+
+/** A value that is good until the next one comes, and which one it is. */
+const follows = (
+  { fields }: SimSecret,
+  { n, ttlMs }: { readonly n: number; readonly ttlMs: number },
+  more: Readonly<Record<string, unknown>> = {},
+): IssuedSecret => ({
+  leaseId: null,
+  ttlMs,
+  renewable: false,
+  follows: true,
+  data: { ...fields, ...more, number: n, ttl: ttlMs / 1000 },
+});
 
 const fits = (text: string, allowed: string): boolean =>
   allowed.endsWith('*') ? text.startsWith(allowed.slice(0, -1)) : text === allowed;

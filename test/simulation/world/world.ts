@@ -21,6 +21,7 @@ import { SimSessionStore } from './sim-session-store.ts';
 import { SimVault } from './sim-vault.ts';
 import { type SimSecret, SimVaultModel } from './sim-vault-model.ts';
 import type { SimTask } from './tasks.ts';
+import { Terms, type TermsOptions } from './terms.ts';
 import { Trace } from './trace.ts';
 import { drawWeather, type Weather } from './weather.ts';
 
@@ -30,6 +31,7 @@ export interface WorldOptions {
   readonly verbose: boolean;
   readonly weather?: Partial<Weather>;
   readonly secrets?: Readonly<Record<string, SimSecret>>;
+  readonly terms?: TermsOptions;
   readonly strike?: Strike;
 }
 
@@ -72,14 +74,21 @@ export class World {
   readonly hazards: Hazards;
   readonly issuer: Issuer;
   readonly probes: SimProbes;
+  readonly terms: Terms;
   readonly #windows = new Set<() => void>();
 
-  constructor({ seed, verbose, weather, secrets, strike }: WorldOptions) {
+  constructor({ seed, verbose, weather, secrets, terms, strike }: WorldOptions) {
     this.seed = seed;
     this.draw = new Draw(seed);
     this.weather = { ...drawWeather(this.draw.stream('weather')), ...weather };
     this.trace = new Trace(verbose);
-    this.model = new SimVaultModel(this.clock, secrets ?? drawSecrets(this.draw.stream('secrets')));
+    // A story that says what there is to lease says so of these too.
+    this.terms = new Terms(this.draw.stream('terms'), terms ?? null, secrets !== undefined);
+    const there = secrets ?? drawSecrets(this.draw.stream('secrets'));
+    this.model = new SimVaultModel(this.clock, this.terms.secrets(there));
+    this.model.queueMs = this.terms.queueMs;
+    // Until it is carried out, nobody could do better.
+    this.model.onQueued = (ms) => this.calm.touch('vault', this.at + ms);
     this.issuer = new Issuer(this.draw.stream('assertions'));
     this.probes = new SimProbes(this);
     this.judge = new Judge(this);
@@ -139,7 +148,10 @@ export class World {
 
   putProfile(profile: Profile): void {
     const versions = this.profiles.get(profile.name) ?? [];
-    versions.push({ since: this.at, profile: this.probes.asked(this.issuer.asked(profile)) });
+    versions.push({
+      since: this.at,
+      profile: this.terms.asked(this.probes.asked(this.issuer.asked(profile))),
+    });
     this.profiles.set(profile.name, versions);
   }
 
@@ -156,7 +168,7 @@ export class World {
 
   /** Vault lost this lease by a restore: nobody but its engine knows of it any more. */
   forgotten(id: string): boolean {
-    return !this.model.leases.has(id) && this.model.ended.get(id)?.cause === 'forgotten';
+    return !this.model.lives(id) && this.model.ended.get(id)?.cause === 'forgotten';
   }
 
   removeProfile(name: string): void {

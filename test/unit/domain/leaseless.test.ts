@@ -7,7 +7,7 @@ import { certificateId, certificateMount, certificateOf } from '../../../src/dom
 import { prove, settle } from '../../../src/domain/generation.ts';
 import { deadAt, lastsUntil, renewAt, replaceAt } from '../../../src/domain/lease.ts';
 import { gone } from '../../../src/domain/retire.ts';
-import { activeAs, instant, lease, leaseIssued } from './samples.ts';
+import { activeAs, after, checked, instant, lease, leaseIssued, stopRequested, time } from './samples.ts';
 
 const DEADLINE = instant(600_000);
 
@@ -37,6 +37,33 @@ describe('a certificate without a lease', () => {
     expect(gone(leased, 1, ['database/creds/report/abc'], null, tokenEndsAt! + 60_000)).toMatchObject([
       { proof: 'revoked' },
     ]);
+  });
+});
+
+describe('a certificate that was there at the stop, and that its mount knows no more when it is to be revoked', () => {
+  const id = 'pki#3d:2c';
+  const proofAt = (ms: number) => {
+    const grant = activeAs(
+      {},
+      leaseIssued({ id, renewable: false, ttl_ms: 300_000, ends_at: time(300_000) }),
+    );
+    const stopping = after(
+      grant,
+      [1000, stopRequested],
+      [1000, { type: 'erased' }],
+      [1000, checked([id], [])],
+      [ms, { type: 'revoked', n: 1, missing: [id] }],
+    );
+    expect(stopping.state).toBe('closed');
+    return stopping.generations[0]!.leases[0]!.proof;
+  };
+
+  test('is unproved: Vault was restored from before it, and who trusts it does not know', () => {
+    expect(proofAt(20_000)).toBe('unproved');
+  });
+
+  test('is over when its own end has come meanwhile', () => {
+    expect(proofAt(301_000)).toBe('revoked');
   });
 });
 
