@@ -11,7 +11,6 @@ import { profileFile, toProfile } from '../../schema/profile-file.ts';
 import { namesOf } from '../policy/inputs.ts';
 import { roleText } from '../policy/render.ts';
 import type { Answers } from './answers.ts';
-import { applyScript } from './next.ts';
 import { configText, type Places, profileText } from './texts.ts';
 
 /** @throws SettingsFault that names the value */
@@ -32,12 +31,5 @@ export function firstFiles(answers: Answers, places: Places): Map<string, string
     files.set(join(policies, file), text);
   }
   for (const { file, body } of kit.roles) files.set(join(policies, file), roleText(body));
-  const script = applyScript(
-    kit.policies.map(({ file, policy }) => [policy.name, file] as const),
-    kit.roles
-      .filter(({ path }) => path.startsWith('auth/token/'))
-      .map(({ file, path }) => [path, file] as const),
-    answers,
-  );
-  return files.set(join(policies, 'apply.sh'), script);
+  return files;
 }

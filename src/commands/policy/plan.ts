@@ -25,7 +25,7 @@ export async function planned(
   command: string,
   values: PlanValues,
   show: (changes: readonly Change[], address: string) => string,
-  act: (changes: readonly Change[], vault: VaultAdmin) => number | Promise<number>,
+  act: (changes: readonly Change[], vault: VaultAdmin, given: Given) => number | Promise<number>,
 ): Promise<number> {
   const given = readInputs(command, values);
   const vault = openAdmin(command, values, given.config);
@@ -36,7 +36,7 @@ export async function planned(
     });
     print(show(changes, vault.address));
     for (const note of [...kit.notes, ...warnings(changes)]) say(`note: ${note}`);
-    return await act(changes, vault);
+    return await act(changes, vault, given);
   } finally {
     vault.close();
   }

@@ -23,6 +23,7 @@ export interface Answer {
   readonly status: number;
   readonly data: Record<string, unknown> | null;
   readonly auth: { readonly client_token: string; readonly accessor: string } | null;
+  readonly wrap_info: { readonly token: string } | null;
   /** What Vault said, where it refused. */
   readonly why: string;
 }
@@ -33,6 +34,8 @@ export interface VaultAdmin {
   read(path: string): Promise<Record<string, unknown> | null>;
   /** @throws VaultFailure */
   write(path: string, body: unknown): Promise<Answer>;
+  /** As write, with the answer wrapped: the token that opens it once. */
+  wrapped(path: string, body: unknown, ttl: string): Promise<string>;
   /** Whatever Vault answers, as this or another token. */
   ask(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
   close(): void;
@@ -106,24 +109,34 @@ export function adminAt(place: Place, token: string): VaultAdmin {
     ...Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined && value !== '')),
   });
   const send = transport.defaults();
-  async function ask(method: string, path: string, body?: unknown, as = token): Promise<Answer> {
+  async function ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    as = token,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     try {
       const reply = await send({
         method,
         path: `/${path}`,
         uri: `${new URL(address).origin}/v1/${path}`,
-        headers: { 'x-vault-token': as, ...(namespace ? { 'x-vault-namespace': namespace } : {}) },
+        headers: {
+          'x-vault-token': as,
+          ...(namespace ? { 'x-vault-namespace': namespace } : {}),
+          ...more,
+        },
         ...(body === undefined ? {} : { json: body }),
         urgency: -1,
         limitMs: TIMEOUT_MS,
       });
-      const { data = null, auth = null } = (reply.body ?? {}) as Partial<Answer>;
-      return { status: reply.statusCode, data, auth, why: '' };
+      const { data = null, auth = null, wrap_info = null } = (reply.body ?? {}) as Partial<Answer>;
+      return { status: reply.statusCode, data, auth, wrap_info, why: '' };
     } catch (error) {
       if (!(error instanceof VaultFailure)) throw error;
       const status = Number(/was answered (\d{3})/.exec(error.problem.message)?.[1] ?? 0);
       if (status === 0) throw error;
-      return { status, data: null, auth: null, why: error.problem.message };
+      return { status, data: null, auth: null, wrap_info: null, why: error.problem.message };
     }
   }
   const must = async (method: string, path: string, body?: unknown): Promise<Answer> => {
@@ -139,7 +152,13 @@ export function adminAt(place: Place, token: string): VaultAdmin {
       if (answer.status === 404) throw new AdminRefused(answer.why, 404);
       return answer;
     },
-    ask,
+    async wrapped(path, body, ttl) {
+      const answer = await ask('POST', path, body, token, { 'x-vault-wrap-ttl': ttl });
+      if (answer.wrap_info === null)
+        throw new AdminRefused(answer.why || `${path} gave nothing wrapped`, answer.status);
+      return answer.wrap_info.token;
+    },
+    ask: (method, path, body, as) => ask(method, path, body, as),
     close: () => transport.close(),
   };
 }

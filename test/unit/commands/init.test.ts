@@ -52,13 +52,6 @@ describe('what is written', () => {
     },
   );
 
-  test('applies every policy and role that it wrote', () => {
-    const files = made();
-    const script = files.get('/etc/tasklease/vault-policies/apply.sh')!;
-    const names = [...files.keys()].map((file) => file.slice(file.lastIndexOf('/') + 1));
-    for (const name of names.filter((each) => /\.(?:hcl|json)$/.test(each))) expect(script).toContain(name);
-  });
-
   test.each([
     ['a path into sys/', { secretPath: 'sys/policies' }],
     ['a path with a wildcard', { secretPath: 'secret/*' }],
