@@ -27,6 +27,8 @@ export interface VerifyOptions {
   readonly witnesses?: readonly Witness[];
   /** It is all of a ledger, and not a part of it: what is missing at its beginning was retired on record, or taken away. */
   readonly complete?: boolean;
+  /** What was archived is part of it: it cannot be missing because it was retired. */
+  readonly withArchive?: boolean;
 }
 
 const NOTHING = '0'.repeat(64);
@@ -45,7 +47,7 @@ class Examination {
   #records = 0;
   /** The record before, and the one before that. */
   #last: { seq: number; hash: string; before: string; file: string; line: number } | null = null;
-  #retired: { from: number; to: number; hash: string }[] = [];
+  #retired: { from: number; to: number; hash: string; archived: boolean }[] = [];
 
   constructor(options: VerifyOptions) {
     this.#options = options;
@@ -118,7 +120,8 @@ class Examination {
       }
       case 'segment.retired':
         this.#retired.push(
-          (JSON.parse(at.text) as { fact: { from: number; to: number; hash: string } }).fact,
+          (JSON.parse(at.text) as { fact: { from: number; to: number; hash: string; archived: boolean } })
+            .fact,
         );
     }
     return null;
@@ -187,13 +190,19 @@ class Examination {
       return fault('cut', expected, at, what);
     }
     if (!complete || this.#from <= 1 || this.#retirement()) return null;
-    const what = `${span(1, this.#from - 1)} deleted: no record says that they were retired`;
+    const why = this.#options.withArchive
+      ? 'they are not in the archive, and no record says that they were not to be kept'
+      : 'no record says that they were retired';
+    const what = `${span(1, this.#from - 1)} deleted: ${why}`;
     return fault('deleted', 1, { ...at, line: 1 }, what);
   }
 
   /** What is missing at the beginning was taken out by the agent itself, on record. */
   #retirement(): boolean {
-    return this.#retired.some(({ to, hash }) => to === this.#from - 1 && hash === this.#firstPrev);
+    return this.#retired.some(
+      ({ to, hash, archived }) =>
+        to === this.#from - 1 && hash === this.#firstPrev && !(archived && this.#options.withArchive),
+    );
   }
 
   #verdict(found: Fault | null): Verdict {

@@ -12,8 +12,8 @@ import { Chain, type ChainEnd } from './chain.ts';
 import { type Copies, openCopies } from './copies.ts';
 import { type LedgerKeys, openKeys } from './keys.ts';
 import { mismatchOf } from './mismatch.ts';
-import { overdue, type Retention } from './retention.ts';
-import { lineEnd, retire, SegmentWriter } from './segments.ts';
+import { overdue, type Retention, recordedAsRetired, retire } from './retention.ts';
+import { lineEnd, SegmentWriter } from './segments.ts';
 
 export interface LedgerOptions {
   /** 0700, the agent's own. */
@@ -53,6 +53,10 @@ class FileLedger implements Ledger {
   #writing: NodeJS.Timeout | null = null;
   #signing: NodeJS.Timeout | null = null;
   #signNow = false;
+  /** Files whose end is on record or about to be, by their first record; null before there was any. */
+  #retired: Set<number> | null = null;
+  /** Files that are being moved. */
+  readonly #leaving = new Set<string>();
   readonly #timers: NodeJS.Timeout[] = [];
   #closed = false;
 
@@ -176,13 +180,17 @@ class FileLedger implements Ledger {
   #lookAfterFiles(): void {
     const { dir, retention, now, keyAgeMs, log } = this.#options;
     try {
-      for (const { path, ...said } of overdue(dir, retention, this.#writer.path, now().wallMs)) {
-        const known = this.#due.some(
-          ({ body }) => body.type === 'segment.retired' && body.fact.from === said.from,
-        );
-        if (known) continue;
+      const old = overdue(dir, retention, this.#writer.path, now().wallMs);
+      this.#retired ??= old.length > 0 ? recordedAsRetired(dir) : new Set();
+      for (const { path, ...said } of old) {
+        if (this.#retired.has(said.from)) {
+          // The one that is due goes when it is on record.
+          if (!this.#isDue(said.from)) void this.#retire(path);
+          continue;
+        }
+        this.#retired.add(said.from);
         const body: LedgerBody = { type: 'segment.retired', fact: said };
-        this.#due.push({ body, after: () => this.#retire(path) });
+        this.#due.push({ body, after: () => void this.#retire(path) });
       }
       if (now().wallMs - this.#keys.since >= keyAgeMs) this.#rotateKey();
     } catch (error) {
@@ -198,15 +206,20 @@ class FileLedger implements Ledger {
     if (keys.due !== null) this.#due.unshift({ body: keys.due, after: () => keys.recorded() });
   }
 
-  #retire(path: string): void {
+  #isDue(from: number): boolean {
+    return this.#due.some(({ body }) => body.type === 'segment.retired' && body.fact.from === from);
+  }
+
+  async #retire(path: string): Promise<void> {
+    if (this.#leaving.has(path)) return;
+    this.#leaving.add(path);
+    const { log, retention } = this.#options;
     try {
-      retire(path, this.#options.retention.archive);
+      await retire(path, retention.archive);
     } catch (error) {
-      this.#options.log('error', 'an old file of the ledger stays', {
-        path,
-        reason: (error as Error).message,
-      });
+      log('error', 'an old file of the ledger stays', { path, reason: (error as Error).message });
     }
+    this.#leaving.delete(path);
   }
 
   #signSoon(ms = this.#options.headAfterMs): void {

@@ -3,7 +3,6 @@
 
 import {
   closeSync,
-  copyFileSync,
   existsSync,
   fdatasync,
   fdatasyncSync,
@@ -14,7 +13,6 @@ import {
   readSync,
   renameSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -171,19 +169,5 @@ export class SegmentWriter {
     const { size, birthtimeMs } = fstatSync(this.#fd);
     this.#size = size;
     this.#openedAt = birthtimeMs;
-  }
-}
-
-/** Takes a file out of the ledger: into the archive, or away. */
-export function retire(path: string, archive: string | undefined): void {
-  if (archive === undefined) return unlinkSync(path);
-  const target = join(archive, basename(path));
-  try {
-    renameSync(path, target);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    copyFileSync(path, `${target}.new`);
-    renameSync(`${target}.new`, target);
-    unlinkSync(path);
   }
 }

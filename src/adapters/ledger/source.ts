@@ -2,7 +2,7 @@
 // no more of a file is in memory than a chunk, however long it is.
 
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 
 /** `ledger-<number of its first record>.jsonl`; one that was compressed by hand is read as well. */
@@ -28,6 +28,15 @@ export function ledgerFiles(path: string): string[] {
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** The files of an archive and of the ledger they came from, oldest first. @throws SourceFault */
+export function withArchived(archive: string, ledger: readonly string[]): string[] {
+  // An agent that died while it archived one may have left it in both places.
+  const here = new Set(ledger.map((path) => basename(path)));
+  return [...ledgerFiles(archive).filter((path) => !here.has(basename(path))), ...ledger].sort((a, b) =>
+    basename(a) < basename(b) ? -1 : 1,
+  );
 }
 
 export interface SourceLine {

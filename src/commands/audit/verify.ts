@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { sha256, verifyJws } from '../../adapters/ledger/jws.ts';
 import { keptLines } from '../../adapters/ledger/kept.ts';
 import { lineEnd } from '../../adapters/ledger/segments.ts';
-import { ledgerFiles, SourceFault, sourceLines } from '../../adapters/ledger/source.ts';
+import { ledgerFiles, SourceFault, sourceLines, withArchived } from '../../adapters/ledger/source.ts';
 import type { PlacedLine } from '../../audit/line.ts';
 import { SignedKeys } from '../../audit/signed-keys.ts';
 import type { Verdict } from '../../audit/verdict.ts';
@@ -29,11 +29,13 @@ Examples:
   tasklease audit verify
   tasklease audit verify export.jsonl --keys tasklease-keys.json
   tasklease audit verify --head /mnt/elsewhere/heads
+  tasklease audit verify --archive /var/lib/tasklease-archive
 
 Options:
   --keys FILE          the keys it must be signed with, as "tasklease audit keys" printed them: without, it is believed
                        which keys it names itself
   --head FILE          a copy of the signed heads (ledger.heads_file), kept elsewhere: tells whether the end was cut off
+  --archive DIR        the files that were archived (ledger.archive_dir): they and the ledger are examined as one
   --output table|json  what to print (default table)
 ${placeUsage}
 
@@ -45,7 +47,12 @@ Exit code: 0 all is as it was written, 1 it is not or it cannot be read, 2 usage
       args,
       {
         ...placeOptions,
-        ...{ keys: { type: 'string' }, head: { type: 'string' }, output: { type: 'string' } },
+        ...{
+          keys: { type: 'string' },
+          head: { type: 'string' },
+          archive: { type: 'string' },
+          output: { type: 'string' },
+        },
         help: { type: 'boolean', short: 'h' },
       },
       ['FILE'],
@@ -61,7 +68,8 @@ Exit code: 0 all is as it was written, 1 it is not or it cannot be read, 2 usage
     const keys = trusted ?? (state === null ? undefined : keysIn(join(path, 'keys.json')));
     const witnesses: Witness[] =
       values.head === undefined ? [] : [await headWitness(values.head, keys, path)];
-    const files = ledgerFiles(path);
+    const own = ledgerFiles(path);
+    const files = values.archive === undefined ? own : withArchived(values.archive, own);
     if (files.length === 0)
       throw new SourceFault(`${path} holds no file of a ledger: is it the right directory?`);
     const kept = state === null ? [] : await keptNow(join(state, 'journal.db'));
@@ -72,6 +80,7 @@ Exit code: 0 all is as it was written, 1 it is not or it cannot be read, 2 usage
       verifyJws,
       witnesses,
       complete: path !== file || files.length > 1 || files[0] !== path,
+      withArchive: values.archive !== undefined,
       ...(keys === undefined ? {} : { trusted: keys }),
     });
     print(
