@@ -48,7 +48,7 @@ class FileLedger implements Ledger {
   readonly #copy: (lines: string) => void;
   #keys: LedgerKeys;
   /** What the ledger has to say of itself with the next draft, and what is to be done once that is on record. */
-  readonly #due: { readonly body: LedgerBody; readonly after?: () => void }[] = [];
+  readonly #due: { readonly notice: Notice; readonly after: (() => void) | undefined }[] = [];
   #unwritten: { readonly lines: string; readonly first: number; readonly end: ChainEnd }[] = [];
   #writing: NodeJS.Timeout | null = null;
   #signing: NodeJS.Timeout | null = null;
@@ -98,9 +98,9 @@ class FileLedger implements Ledger {
     // Signed or not: the next head says it once more.
     if (this.#chain.end.seq > 0) this.#chain.signed = this.#chain.end.seq - 1;
     const { due } = this.#keys;
-    if (due !== null) this.#due.push({ body: due, after: () => this.#keys.recorded() });
-    if (mismatch !== null) this.#due.push({ body: { type: 'ledger.mismatch', fact: { detail: mismatch } } });
-    this.#due.push({ body: { type: 'agent.started', fact: { version: this.#options.version } } });
+    if (due !== null) this.#say(due, () => this.#keys.recorded());
+    if (mismatch !== null) this.#say({ type: 'ledger.mismatch', fact: { detail: mismatch } });
+    this.#say({ type: 'agent.started', fact: { version: this.#options.version } });
     for (const entry of open) this.#chain.remember(entry);
     this.#write();
     this.#lookAfterFiles();
@@ -111,9 +111,8 @@ class FileLedger implements Ledger {
   }
 
   draft(entries: readonly Entry[], notices: readonly Notice[], end = false): Draft | null {
-    const now = this.#options.now();
     const due = [...this.#due];
-    const own = due.map(({ body }): Notice => ({ ...now, body }));
+    const own = due.map(({ notice }) => notice);
     const sign = end || this.#signNow || this.#isLong();
     const nothing = entries.length + notices.length + own.length === 0;
     if (nothing && !(sign && this.#chain.signed < this.#chain.end.seq)) return null;
@@ -189,8 +188,7 @@ class FileLedger implements Ledger {
           continue;
         }
         this.#retired.add(said.from);
-        const body: LedgerBody = { type: 'segment.retired', fact: said };
-        this.#due.push({ body, after: () => void this.#retire(path) });
+        this.#say({ type: 'segment.retired', fact: said }, () => void this.#retire(path));
       }
       if (now().wallMs - this.#keys.since >= keyAgeMs) this.#rotateKey();
     } catch (error) {
@@ -203,11 +201,22 @@ class FileLedger implements Ledger {
   #rotateKey(): void {
     const keys = openKeys(this.#options.dir, this.#options.keyAgeMs, this.#options.now().wallMs);
     this.#keys = keys;
-    if (keys.due !== null) this.#due.unshift({ body: keys.due, after: () => keys.recorded() });
+    if (keys.due !== null) this.#due.unshift(this.#notice(keys.due, () => keys.recorded()));
+  }
+
+  /** Said at its own time, with the next draft. */
+  #say(body: LedgerBody, after?: () => void): void {
+    this.#due.push(this.#notice(body, after));
+  }
+
+  #notice(body: LedgerBody, after?: () => void) {
+    return { notice: { ...this.#options.now(), body }, after };
   }
 
   #isDue(from: number): boolean {
-    return this.#due.some(({ body }) => body.type === 'segment.retired' && body.fact.from === from);
+    return this.#due.some(
+      ({ notice: { body } }) => body.type === 'segment.retired' && body.fact.from === from,
+    );
   }
 
   async #retire(path: string): Promise<void> {
