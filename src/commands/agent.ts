@@ -48,7 +48,7 @@ export const command: Command = {
       return (await agent.close()) === 0 ? Exit.ok : Exit.failed;
     } catch (error) {
       if (error instanceof SettingsFault) return fail(EX_CONFIG, error.message);
-      if (error instanceof Error && ['ListenFault', 'ActivationFault'].includes(error.name))
+      if (error instanceof Error && ['ListenFault', 'ActivationFault', 'FileFault'].includes(error.name))
         return fail(EX_CONFIG, error.message);
       const { code, path } = error as NodeJS.ErrnoException;
       if (typeof code === 'string' && typeof path === 'string') {

@@ -33,6 +33,7 @@ import { Metrics } from '../adapters/telemetry/metrics.ts';
 import { openProcessMetrics } from '../adapters/telemetry/process-metrics.ts';
 import { connectVault } from '../adapters/vault/vault-client.ts';
 import { Agent } from '../engine/agent.ts';
+import { FileFaults } from '../engine/file-faults.ts';
 import { gauges } from '../engine/gauges.ts';
 import { observe, profileSink } from '../engine/observe.ts';
 import { Vitals } from '../engine/vitals.ts';
@@ -42,6 +43,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { AgentConfig } from '../schema/config.ts';
 import { startOwnTasks } from '../server/own-tasks.ts';
 import type { Service } from '../server/routes.ts';
+import { followFiles } from './followed-files.ts';
 import { ledgerDirectory, ledgerOptions } from './ledger.ts';
 import { expectedSockets, listen, workloadSockets } from './sockets.ts';
 import { superviseBy } from './supervision.ts';
@@ -53,11 +55,8 @@ export interface RunningAgent {
 }
 
 /** @throws SettingsFault or Problem with what to do */
-export async function openAgent(
-  { config, environment }: Settings,
-  version: string,
-  pretty = false,
-): Promise<RunningAgent> {
+export async function openAgent(settings: Settings, version: string, pretty = false): Promise<RunningAgent> {
+  const { config, environment } = settings;
   harden();
   const given = handedOver(expectedSockets(config), process.env);
   // Directories and sockets get the modes they are made with, whatever the shell or unit says.
@@ -81,14 +80,17 @@ export async function openAgent(
   if (journal.damaged !== null) {
     log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
   }
+  const faults = new FileFaults(telemetry);
+  const keys = new KeySources(() => clock.now().at, faults);
   const vault = connectVault({
     ...vaultOptions(config, environment),
+    news: faults,
     secretPaths: () => agent.profiles.secretPaths(),
   });
   const agent: Agent = new Agent(
     {
       clock,
-      assertions: openAssertions(new KeySources(() => clock.now().at)),
+      assertions: openAssertions(keys),
       vault: watchedVault(vault, clock, metrics),
       files,
       journal: vitals.watch(journal),
@@ -111,13 +113,23 @@ export async function openAgent(
   );
   observe(agent, telemetry, metrics);
   const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
+  const { profiles: book } = agent;
+  const lookAtTls = () => vault.look();
+  const unfollowFiles = followFiles({ settings, profiles: book, keys, lookAtTls, news: faults, log });
   await agent.open();
   const processMetrics = openProcessMetrics(version);
   const service: Service = {
     agent,
     version,
     stuck: () => vitals.stuck(),
-    metrics: () => metrics.text({ ...gauges(agent), ...vital(config, vitals), ...processMetrics.samples() }),
+    files: faults,
+    metrics: () =>
+      metrics.text({
+        ...gauges(agent),
+        ...faults.samples(),
+        ...vital(config, vitals),
+        ...processMetrics.samples(),
+      }),
   };
   const servers = await listen(service, config, given, telemetry);
   const supervision = superviseBy(openServiceManager(process.env, process.pid), agent, vitals);
@@ -130,7 +142,7 @@ export async function openAgent(
     async close() {
       supervision.stopping();
       const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');
-      await unfollow();
+      await Promise.all([unfollow(), unfollowFiles()]);
       for (const server of servers) {
         server.close();
         server.closeAllConnections();

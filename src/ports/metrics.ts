@@ -127,6 +127,15 @@ export const METRICS = {
     type: 'counter',
     help: 'How often a profile file was read and not taken.',
   },
+  tasklease_file_faulty: {
+    type: 'gauge',
+    help: 'Always 1; a file of the configuration that is not in force as it is: its last good version is.',
+    labels: { file: null },
+  },
+  tasklease_file_reload_failures_total: {
+    type: 'counter',
+    help: 'How often a new fault of a file of the configuration was found.',
+  },
   tasklease_journal_failures_total: { type: 'counter', help: 'Writes to the journal that failed.' },
   tasklease_build_info: {
     type: 'gauge',

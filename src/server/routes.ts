@@ -12,6 +12,8 @@ export interface Service {
   readonly agent: Agent;
   /** Why the agent is not alive, though it answers; null when it is. */
   readonly stuck: () => Problem | null;
+  /** Files of the configuration that are not in force as they are. */
+  readonly files: { faults(): string[]; faulty(): string[] };
   /** Prometheus text. */
   readonly metrics: () => string;
   readonly version: string;
@@ -122,7 +124,19 @@ async function health(service: Service, { response, query, caller }: Exchange): 
   const profiles = caller.admin
     ? { names: agent.profiles.names(), faults: agent.profiles.faults(), faulty }
     : { faulty };
-  answer(response, status, { status: live ? 'ok' : 'stuck', live, ready, reasons, profiles, version });
+  const files = {
+    ...(caller.admin ? { faults: service.files.faults() } : {}),
+    faulty: service.files.faulty(),
+  };
+  answer(response, status, {
+    status: live ? 'ok' : 'stuck',
+    live,
+    ready,
+    reasons,
+    profiles,
+    files,
+    version,
+  });
 }
 
 async function metrics(service: Service, { response }: Exchange): Promise<void> {

@@ -12,7 +12,7 @@ import { vaultBinary } from '../../src/dev/vault-binary.ts';
 import { startVault, type VaultServer } from '../../src/dev/vault-server.ts';
 import { VaultFailure } from '../../src/ports/vault.ts';
 import { ROOT } from '../architecture/sources.ts';
-import { until } from '../harness/until.ts';
+import { pause, until } from '../harness/until.ts';
 
 let dir = '';
 let server: VaultServer;
@@ -94,6 +94,89 @@ afterAll(async () => {
   await server?.stop();
   await releaseChildren();
   rmSync(dir, { recursive: true, force: true });
+});
+
+const KEEPING = {
+  auth: { method: 'cert', mount: 'cert', role: 'agent' } as const,
+  sessionRole: 'tasklease-session',
+  tokenRole: 'tasklease',
+  leashMs: 300_000,
+  timeoutMs: 10_000,
+};
+
+test('the CA is replaced while connections run: whatever is half written in between is told once and harms nothing', async () => {
+  const told: string[] = [];
+  const [ca, cert, key] = [at('trusted.pem'), at('own.pem'), at('own.key')];
+  copyFileSync(at('ca.pem'), ca);
+  copyFileSync(at('agent.pem'), cert);
+  copyFileSync(at('agent.key'), key);
+  const vault = connectVault({
+    ...KEEPING,
+    address: `https://localhost:${server.tlsPort}`,
+    caFile: ca,
+    clientCertFile: cert,
+    clientKeyFile: key,
+    news: {
+      fault: (name, sentence) => void told.push(`${name}: ${sentence.replaceAll(dir, '')}`),
+      mended: (name) => void told.push(`${name} mended`),
+    },
+  });
+  const session = await vault.openSession();
+  let running = true;
+  let renewals = 0;
+  const renewing = (async () => {
+    while (running) {
+      await vault.renewSession(session.token);
+      renewals += 1;
+    }
+  })();
+  const settled = async () => {
+    for (let looks = 0; looks < 3; looks += 1) {
+      vault.look();
+      await pause(150);
+    }
+  };
+  const whole = readFileSync(at('ca.pem'), 'utf8');
+  const next = readFileSync(at('other-ca.pem'), 'utf8');
+  const cut = `${whole}${next.slice(0, next.length / 2)}`;
+  try {
+    for (const bad of [cut, cut, 'no PEM at all']) {
+      writeFileSync(ca, bad);
+      await settled();
+    }
+    writeFileSync(ca, `${whole}${next}`);
+    await settled();
+    // A key of another certificate, then the same pair as before.
+    copyFileSync(at('stranger.key'), key);
+    await settled();
+    copyFileSync(at('agent.key'), key);
+    await settled();
+    expect(told).toEqual([
+      'vault.tls: /trusted.pem holds no whole PEM certificate, or one that is cut off',
+      'vault.tls mended',
+      expect.stringMatching(/^vault\.tls: \/own\.key is not the key of \/own\.pem/),
+      'vault.tls mended',
+    ]);
+    // Vault itself changes to a certificate of the next CA, which by now is trusted as well.
+    certificate('vault', 'other-ca');
+    const before = renewals;
+    process.kill(server.pid, 'SIGHUP');
+    writeFileSync(ca, next);
+    await until('the old CA is not trusted any more', async () => {
+      await settled();
+      return renewals > before + 10;
+    });
+    await Promise.race([renewing, pause(0)]);
+    const before2 = renewals;
+    await until('it goes on', async () => renewals > before2 + 10);
+  } finally {
+    running = false;
+    await renewing;
+    await vault.closeSession(session.token);
+    await vault.close();
+    certificate('vault', 'ca');
+    process.kill(server.pid, 'SIGHUP');
+  }
 });
 
 test('a certificate of another CA is refused; the right one, put into the file, is shown at the next login', async () => {

@@ -1,20 +1,18 @@
 // Owns the request for an issuer's keys. Invariant: one GET to the URL of the profile and to no other (no redirects), at
 // most 256 KiB and 5 s; what comes is JSON or nothing.
 
-import { readFileSync } from 'node:fs';
-
 const MAX_BYTES = 256 * 1024;
 const LIMIT_MS = 5000;
 
 /** The body, as JSON. @throws Error that says in a few words what is wrong */
-export async function fetchJson(uri: string, caFile?: string): Promise<unknown> {
+export async function fetchJson(uri: string, ca?: Buffer): Promise<unknown> {
   const { get } = uri.startsWith('https:') ? await import('node:https') : await import('node:http');
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const request = get(uri, {
     agent: false,
     headers: { accept: 'application/jwk-set+json, application/json', 'user-agent': 'tasklease' },
     minVersion: 'TLSv1.2',
-    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+    ...(ca === undefined ? {} : { ca }),
   });
   // The whole exchange: a server that sends a byte now and then must not hold it open.
   const limit = setTimeout(() => request.destroy(new Error('it did not answer within 5 s')), LIMIT_MS);

@@ -1,7 +1,7 @@
 // Owns the step from agent.yaml and the environment to what the agent runs with. Invariant: the
 // environment may say where Vault is, never who we are: a token there would leak.
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { type AgentConfig, agentConfig } from '../../schema/config.ts';
 import { readYaml, SettingsFault } from './yaml-file.ts';
@@ -13,6 +13,8 @@ export interface VaultEnvironment {
 }
 
 export interface Settings {
+  /** Where it was read, and is followed. */
+  readonly file: string;
   readonly config: AgentConfig;
   readonly environment: VaultEnvironment;
 }
@@ -37,7 +39,7 @@ export function readSettings(file: string, env: NodeJS.ProcessEnv): Settings {
     ...given('clientCertFile', env.VAULT_CLIENT_CERT),
     ...given('clientKeyFile', env.VAULT_CLIENT_KEY),
   };
-  return { config, environment };
+  return { file: resolve(file), config, environment };
 }
 
 /** What the file leaves out and Vault's own variables give (developer.hashicorp.com/vault/docs/commands). */

@@ -10,6 +10,7 @@ export interface Log {
   (level: Level, message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Most facts are not worth a line: what nobody reads is not made either. */
   readonly writes: (level: Level) => boolean;
+  readonly setLevel: (level: Level) => void;
 }
 
 // Vault's token prefixes (developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes).
@@ -28,7 +29,10 @@ export function openLog(level: Level, forPeople = false): Log {
   const log = (at: Level, message: string, fields?: Readonly<Record<string, unknown>>): void => {
     if (writes(at)) logger[at]({ msg_id: idOf(message), ...masked(fields ?? {}) }, message);
   };
-  return Object.assign(log, { writes });
+  const setLevel = (to: Level): void => {
+    logger.level = to;
+  };
+  return Object.assign(log, { writes, setLevel });
 }
 
 const masked = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>

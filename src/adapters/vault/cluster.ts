@@ -50,6 +50,7 @@ export function openCluster(options: ClusterOptions): Connections {
         asked = next;
       }
     },
+    look: () => [...nodes.values()].map((node) => node.look()).includes(true),
     close() {
       for (const node of nodes.values()) node.close();
     },

@@ -2,23 +2,22 @@
 // node:http takes twice the processor time for a request, and where Vault shares the machine the kill switch waits for
 // that. Invariant: a request is sent once, to the server that the certificate says; nothing is repeated here.
 
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
+import { type FileNews, LastGood } from '../../domain/last-good.ts';
 import { TOO_LARGE } from './classify.ts';
 import { fingerprint } from './credential-file.ts';
+import { readTls, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 
 const MAX_REPLY = 1024 * 1024;
 /** Well below Vault's own idle timeout of 5 min, so that a connection is hardly ever closed under a request. */
 const IDLE_MS = 30_000;
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TlsFiles {
   readonly address: string;
-  readonly caFile?: string;
   readonly tlsServerName?: string;
-  readonly clientCertFile?: string;
-  readonly clientKeyFile?: string;
+  /** Told of files that cannot be used as they are. */
+  readonly news?: FileNews;
   /** How long a connection may take to stand. Nothing is sent before, so giving up on that is always safe. */
   readonly timeoutMs: number;
 }
@@ -43,52 +42,58 @@ export interface RawReply {
 
 export interface Connections {
   exchange(request: Outgoing): Promise<RawReply>;
+  /** Looks whether its files have changed; true while they may be changing still. */
+  look(): boolean;
   close(): void;
 }
 
 /** Certificates follow their files: looked at this often at most, when there is something to send. */
 const LOOK_MS = 1000;
+/** Two files, or one in pieces, take a moment to be written. */
+const STILL_MS = 100;
 
 export function openConnections(options: ConnectionOptions): Connections {
   const files = [options.caFile, options.clientCertFile, options.clientKeyFile].filter(
     (file) => file !== undefined,
   );
+  const good = new LastGood<TlsMaterial>('vault.tls', options.news);
   let taken = fingerprint(files);
+  let material = good.take(() => readTls(options));
+  let pool = poolWith(options, material);
   let lookedAt = performance.now();
-  let pool = poolWith(options);
-  const current = (): Pool => {
-    if (files.length === 0 || performance.now() - lookedAt < LOOK_MS) return pool;
+  /** Another state of the files than the one that was taken, and since when it has been so. */
+  let seen: { readonly print: string; readonly at: number } | null = null;
+  const look = (): boolean => {
     lookedAt = performance.now();
-    const now = fingerprint(files);
-    if (now === taken) return pool;
-    taken = now;
-    try {
-      const next = poolWith(options);
-      // What is under way comes to its end.
-      void pool.close();
-      pool = next;
-    } catch {
-      // Half written, or gone: with the ones before, until the files change again.
+    const print = fingerprint(files);
+    if (print === taken) seen = null;
+    else if (seen?.print !== print) seen = { print, at: lookedAt };
+    else if (lookedAt - seen.at >= STILL_MS) {
+      taken = print;
+      seen = null;
+      const before = material;
+      material = good.take(() => readTls(options));
+      if (material !== before) renew();
     }
-    return pool;
+    return seen !== null;
+  };
+  const renew = (): void => {
+    // What is under way comes to its end.
+    void pool.close();
+    pool = poolWith(options, material);
   };
   return {
-    exchange: (request) => exchange(current(), request),
+    exchange(request) {
+      const waitMs = seen === null ? LOOK_MS : STILL_MS;
+      if (files.length > 0 && performance.now() - lookedAt >= waitMs) look();
+      return exchange(pool, request);
+    },
+    look,
     close: () => void pool.destroy(),
   };
 }
 
-function poolWith(options: ConnectionOptions): Pool {
-  const read = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file));
-  const tls = {
-    minVersion: 'TLSv1.2' as const,
-    rejectUnauthorized: true,
-    ca: read(options.caFile),
-    cert: read(options.clientCertFile),
-    key: read(options.clientKeyFile),
-  };
-  // Throws here for what is no certificate, or no key of it.
-  createSecureContext(tls);
+function poolWith(options: ConnectionOptions, tls: TlsMaterial): Pool {
   return new Pool(new URL(options.address).origin, {
     // The gate limits; a limit here would make the session wait behind others.
     connections: null,

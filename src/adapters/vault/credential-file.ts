@@ -11,7 +11,7 @@ export const fingerprint = (files: readonly string[]): string =>
   files
     .map((file) => {
       const stat = statSync(file, { throwIfNoEntry: false });
-      return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`;
+      return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
     })
     .join(' ');
 

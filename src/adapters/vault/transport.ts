@@ -44,6 +44,8 @@ export interface Reply {
 export interface Transport {
   /** request-promise's way to preset options; what node-vault presets has no meaning here. */
   defaults(): (options: CallOptions) => Promise<Reply>;
+  /** Looks whether the files of its connections have changed; true while they may be changing still. */
+  look(): boolean;
   close(): void;
 }
 
@@ -92,7 +94,7 @@ export function openTransport(options: TransportOptions): Transport {
     }
   }
 
-  return { defaults: () => send, close: () => connections.close() };
+  return { defaults: () => send, look: () => connections.look(), close: () => connections.close() };
 }
 
 const queryOf = ({ query }: CallOptions): string =>

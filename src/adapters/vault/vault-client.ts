@@ -28,7 +28,7 @@ export interface VaultOptions extends TransportOptions {
   readonly allowBroadSession?: boolean;
 }
 
-export function connectVault(options: VaultOptions): Vault & { close(): Promise<void> } {
+export function connectVault(options: VaultOptions): Vault & { look(): boolean; close(): Promise<void> } {
   const transport = openTransport(options);
   const requests = openRequests({
     ...options,
@@ -90,6 +90,7 @@ export function connectVault(options: VaultOptions): Vault & { close(): Promise<
       const rights = await rightsByAccessor(requests, session, accessor, [path]);
       return rights?.[path] ?? null;
     },
+    look: () => transport.look(),
     close: async () => transport.close(),
   };
 }

@@ -113,6 +113,7 @@ export class FakeEngine implements AsyncDisposable {
     const service = {
       agent: this as unknown as Agent,
       metrics: () => '',
+      files: { faults: () => [], faulty: () => [] },
       stuck: () => null,
       version: '0.0.0',
     };

@@ -1,7 +1,10 @@
 // Owns what becomes of keys that are had by a URI, from a real server on loopback that is well, down or hostile.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { openAssertions } from '../../../../src/adapters/assertion/assertions.ts';
 import { KeySources } from '../../../../src/adapters/assertion/key-source.ts';
@@ -217,4 +220,41 @@ test('keys that nobody can use are passed over: private ones, symmetric ones, ki
   );
   expect(await present(second)).toBe('taken');
   expect(await present(first)).toContain('no such key');
+});
+
+test('a file of keys that is bad leaves the last good one, is told once, and again when it is right', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tasklease-keys-'));
+  const file = join(dir, 'keys.json');
+  const told: string[] = [];
+  const news = {
+    fault: (key: string, sentence: string) => void told.push(`${key}: ${sentence}`.replaceAll(dir, '')),
+    mended: (key: string) => void told.push(`${key} mended`.replaceAll(dir, '')),
+  };
+  const sources = new KeySources(() => 0, news);
+  const keys = { jwksFile: file };
+  const found = async ({ kid }: { kid: string }) =>
+    (await sources.key(keys, { alg: 'ES256', kid })) !== null ? 'found' : 'none';
+  const text = (...all: readonly SigningKey[]) => JSON.stringify({ keys: all.map(jwk) });
+  try {
+    sources.look(keys);
+    expect(told).toEqual([expect.stringContaining('jwks_file /keys.json: ')]);
+    await expect(sources.key(keys, { alg: 'ES256', kid: 'first' })).rejects.toThrow('keys.json');
+    writeFileSync(file, text(first));
+    expect(await found({ kid: 'first' })).toBe('found');
+    for (const bad of [text(second).slice(0, 40), '{"keys":7}']) {
+      writeFileSync(file, bad);
+      sources.look(keys);
+      expect([await found({ kid: 'first' }), await found({ kid: 'second' })]).toEqual(['found', 'none']);
+    }
+    writeFileSync(file, text(second));
+    expect([await found({ kid: 'first' }), await found({ kid: 'second' })]).toEqual(['none', 'found']);
+    expect(told.slice(1)).toEqual([
+      'jwks_file /keys.json mended',
+      'jwks_file /keys.json: /keys.json cannot be used: it is no JSON',
+      'jwks_file /keys.json: /keys.json cannot be used: it gave no JWK Set',
+      'jwks_file /keys.json mended',
+    ]);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
