@@ -1,6 +1,7 @@
 // Owns whether the parameters of a request keep to a policy's limits, as Vault judges them
-// (developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints; vault/acl.go). Invariant: a number fits
-// no listed value, because Vault compares it with one of another kind: measured.
+// (developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints; vault/acl.go). Invariant: as measured with
+// Vault 1.21: a number fits no listed value; a list, and a text with commas, is judged by its parts as well, so that what
+// has no part at all, such as an empty text, is allowed by every list.
 
 import type { ParameterLimits } from './model.ts';
 
@@ -20,7 +21,7 @@ export function parameterFault(limits: Limits, body: Readonly<Record<string, unk
   if (Object.hasOwn(denied, '*')) return 'denies every parameter';
   const refused = names.find((name) => {
     const values = denied[name.toLowerCase()];
-    return values !== undefined && listed(body[name], values);
+    return values !== undefined && denies(body[name], values);
   });
   if (refused !== undefined) return `denies this value of the parameter ${refused}`;
   if (Object.keys(allowed).length === 0) return null;
@@ -36,7 +37,23 @@ export function parameterFault(limits: Limits, body: Readonly<Record<string, unk
 }
 
 const listed = (value: unknown, values: readonly unknown[]): boolean =>
-  values.length === 0 || values.some((each) => fits(each, value));
+  values.length === 0 ||
+  isAmong(value, values) ||
+  (partsOf(value)?.every((part) => isAmong(part, values)) ?? false);
+
+const denies = (value: unknown, values: readonly unknown[]): boolean =>
+  values.length === 0 ||
+  isAmong(value, values) ||
+  (partsOf(value)?.some((part) => isAmong(part, values)) ?? false);
+
+const isAmong = (value: unknown, values: readonly unknown[]): boolean =>
+  values.some((each) => fits(each, value));
+
+function partsOf(value: unknown): readonly unknown[] | null {
+  if (Array.isArray(value)) return value;
+  if (typeof value !== 'string') return null;
+  return value === '' ? [] : value.split(',').map((part) => part.trim());
+}
 
 function fits(listedValue: unknown, value: unknown): boolean {
   if (typeof listedValue === 'string' && typeof value === 'string') return fitsText(listedValue, value);

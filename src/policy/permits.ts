@@ -45,7 +45,7 @@ export interface Known {
 }
 
 export function permits(policies: readonly Policy[], asked: Asked, known: Known = {}): Verdict {
-  const by = decisive(policies, asked.path, known);
+  const by = isList(asked) ? listing(policies, asked.path, known) : decisive(policies, asked.path, known);
   const missing = missingLine(asked);
   const refused = (why: string): Verdict => ({ permitted: false, by, why, missing });
   if (by.length === 0) {
@@ -59,6 +59,25 @@ export function permits(policies: readonly Policy[], asked: Asked, known: Known 
   if (lacks.length > 0) return refused(`${places} does not allow ${lacks.join(' and ')}`);
   const fault = parameterFault(merged(by), asked.body ?? {});
   return fault === null ? { permitted: true, by } : refused(`${places} ${fault}`);
+}
+
+const isList = ({ capabilities }: Asked): boolean => capabilities.length === 1 && capabilities[0] === 'list';
+
+/** Vault judges a list with a slash at the path's end: first by blocks of just that path, with or without it, then by wildcards. */
+function listing(policies: readonly Policy[], path: string, known: Known): Found[] {
+  const whole = path.endsWith('/') ? path : `${path}/`;
+  const exact = [whole, whole.slice(0, -1)]
+    .map((each) =>
+      policies.flatMap((policy) =>
+        policy.rules
+          .filter((rule) => !rule.path.endsWith('*') && withIdentity(rule.path, known) === each)
+          .map((rule): Found => ({ policy, rule })),
+      ),
+    )
+    .find((found) => found.length > 0);
+  if (exact !== undefined) return exact;
+  const found = decisive(policies, whole.slice(0, -1), known);
+  return found.length > 0 ? found : decisive(policies, whole, known);
 }
 
 /** The blocks of the one path that Vault judges the request by: all policies' blocks of that path together. */
