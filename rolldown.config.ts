@@ -52,6 +52,8 @@ function takenWhenNeeded(id: string): string {
 const command = defineConfig({
   input: 'src/main.ts',
   platform: 'node',
+  // The user's own, where there are any (README, Traces).
+  external: [/^@opentelemetry\//],
   resolve: { alias: { axios: resolve('src/adapters/vault/no-axios.cjs') } },
   output: {
     file: FILE,

@@ -1,5 +1,5 @@
 // Owns CMD as a process: is it there, start it, how did it end. Invariant: CMD inherits our standard
-// streams and process group untouched, and an environment that differs by two names only.
+// streams and process group untouched, and an environment that differs by three names at most.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';

@@ -29,6 +29,14 @@ export interface Client {
   close(): void;
 }
 
+/** The trace that a start is part of (W3C Trace Context). */
+export interface Trace {
+  /** Sent with every request; the agent takes those of a start. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the agent's answer said to continue it with. */
+  answered: string | null;
+}
+
 export interface RequestOptions {
   readonly body?: unknown;
   readonly timeoutMs?: number;
@@ -39,16 +47,16 @@ export const isStream = (answer: Stream | Reply): answer is Stream => 'lines' in
 /** A task's resource. Ids hold only `[A-Za-z0-9._-]` (checked where they are read), so nothing is escaped. */
 export const taskPath = (task: string, rest = ''): string => `/v1/tasks/${task}${rest}`;
 
-export function connect(socketPath: string): Client {
+export function connect(socketPath: string, trace?: Trace): Client {
   const open = new Set<ClientRequest>();
   return {
     socketPath,
     async request(method, path, options = {}) {
-      const { response, settle } = await exchange(open, socketPath, method, path, options);
+      const { response, settle } = await exchange(open, socketPath, method, path, options, trace);
       return settle(readAll(socketPath, response));
     },
     async stream(method, path, options = {}) {
-      const { request, response, settle } = await exchange(open, socketPath, method, path, options);
+      const { request, response, settle } = await exchange(open, socketPath, method, path, options, trace);
       if (!/^application\/x-ndjson\b/.test(response.headers['content-type'] ?? '')) {
         return settle(readAll(socketPath, response));
       }
@@ -84,11 +92,13 @@ function exchange(
   method: string,
   path: string,
   options: RequestOptions,
+  trace: Trace | undefined,
 ): Promise<Exchange> {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
   const headers: Record<string, string | number> = {
     host: 'tasklease',
     accept: 'application/json, application/x-ndjson',
+    ...trace?.headers,
   };
   if (body !== undefined) {
     headers['content-type'] = 'application/json';
@@ -113,7 +123,11 @@ function exchange(
       clearTimeout(timer);
       reject(unreachable(socketPath, error));
     });
-    request.on('response', (response) => resolve({ request, response, settle }));
+    request.on('response', (response) => {
+      const { traceresponse } = response.headers;
+      if (trace !== undefined && typeof traceresponse === 'string') trace.answered = traceresponse;
+      resolve({ request, response, settle });
+    });
     request.end(body);
   });
 }

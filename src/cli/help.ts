@@ -17,12 +17,13 @@ const ASKS = `  --profile P          the kind of task, as the operator named it 
   --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
   --event TYPE:ID      the business event it belongs to, such as pull_request:acme/shop#412
   --parent TASK        make it a child of this task of yours: it never lives longer and is stopped with it
-  --assertion-file F   the JWT that the orchestrator signed for this task, where the profile asks for one`;
+  --assertion-file F   the JWT that the orchestrator signed for this task, where the profile asks for one
+  --traceparent T      the trace it is part of (W3C Trace Context); else TRACEPARENT of the environment`;
 
 export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
 
-Lease the profile's secrets, run CMD with them, and revoke them when it ends. CMD finds the files in
-$TASKLEASE_DIR and the task's id in $TASKLEASE_TASK. Signals are forwarded, the terminal is left alone.
+Lease the profile's secrets, run CMD with them, and revoke them when it ends. CMD finds the files in $TASKLEASE_DIR,
+the task's id in $TASKLEASE_TASK and its trace in $TRACEPARENT. Signals are forwarded, the terminal is left alone.
 
 Example:
   tasklease run --profile report-read --param env=prod --duration 15m -- \\

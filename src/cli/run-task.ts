@@ -4,7 +4,7 @@
 
 import { alarmIn } from './alarm.ts';
 import { type Ended, exitCodeOf, spawnCommand } from './child.ts';
-import type { Client } from './client.ts';
+import type { Client, Trace } from './client.ts';
 import { RunExit } from './command.ts';
 import { finalStop } from './final-stop.ts';
 import { type Granted, startBound } from './lease.ts';
@@ -14,6 +14,7 @@ import { report } from './report.ts';
 import { Restarts } from './restarts.ts';
 import { asksToEnd, catchSignals, mustForward } from './signals.ts';
 import type { Start } from './start-body.ts';
+import { traceOfChild } from './trace.ts';
 import * as voice from './voice.ts';
 
 export interface Run {
@@ -23,6 +24,7 @@ export interface Run {
   readonly command: readonly string[];
   /** CMD is started again when its files have changed. */
   readonly restartOnChange?: boolean;
+  readonly trace?: Trace;
   /** How long the agent may be away before the task counts as lost, ms (README, Command line: 10 s). */
   readonly windowMs?: number;
   /** How long to wait for the proof after CMD's end, ms (README, Command line: 30 s). */
@@ -72,7 +74,8 @@ export async function runTask(run: Run): Promise<number> {
       return RunExit.failed;
     }
     const { task } = run.start;
-    const env = { TASKLEASE_TASK: task, TASKLEASE_DIR: granted.dir };
+    const trace = run.trace === undefined ? {} : traceOfChild(run.trace);
+    const env = { TASKLEASE_TASK: task, TASKLEASE_DIR: granted.dir, ...trace };
     child = new Restarts({
       spawn: () => spawnCommand(run.command, env),
       onChange: run.restartOnChange ?? false,

@@ -9,6 +9,7 @@ import { runUsage } from './help.ts';
 import { say } from './output.ts';
 import { runTask } from './run-task.ts';
 import { readStart, startOptions } from './start-body.ts';
+import { readTrace } from './trace.ts';
 import * as voice from './voice.ts';
 
 export const command: Command = {
@@ -27,8 +28,10 @@ export const command: Command = {
       say(voice.run[found](cmd[0] ?? ''));
       return found === 'notExecutable' ? RunExit.notExecutable : RunExit.notFound;
     }
-    const client = connect(socketPath(values.socket));
-    return runTask({ client, start, command: cmd, restartOnChange: values['restart-on-change'] });
+    const trace = readTrace(values.traceparent);
+    const client = connect(socketPath(values.socket), trace);
+    const restartOnChange = values['restart-on-change'];
+    return runTask({ client, start, command: cmd, restartOnChange, trace });
   },
 };
 

@@ -16,6 +16,7 @@ export const startOptions = {
   event: { type: 'string' },
   parent: { type: 'string' },
   'assertion-file': { type: 'string' },
+  traceparent: { type: 'string' },
 } as const;
 
 export interface StartValues {

@@ -9,6 +9,7 @@ import { UsageError } from './failure.ts';
 import { startUsage } from './help.ts';
 import { task as taskTable } from './show.ts';
 import { readStart, startOptions } from './start-body.ts';
+import { readTrace } from './trace.ts';
 
 export const command: Command = {
   usage: startUsage,
@@ -23,7 +24,7 @@ export const command: Command = {
     const output = readOutput('start', values.output);
     const { task, body } = readStart('start', values);
     const bind = readBind(values);
-    const client = connect(socketPath(values.socket));
+    const client = connect(socketPath(values.socket), readTrace(values.traceparent));
     const reply = await startApproved(client, task, { ...body, ...bind });
     show(reply, output, (answer) => taskTable(answer));
     return Exit.ok;

@@ -19,6 +19,7 @@ export interface Answer {
 
 export interface Request {
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** How long to wait for the answer's beginning; without it the agent decides. */
   readonly timeoutMs?: number;
@@ -114,7 +115,7 @@ function exchange(
   socket: string,
   method: string,
   path: string,
-  { body, signal, timeoutMs, idle }: Request,
+  { body, headers: more, signal, timeoutMs, idle }: Request,
 ): Promise<Answer> {
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers: Record<string, string> = {
@@ -123,6 +124,7 @@ function exchange(
     ...(payload === undefined
       ? {}
       : { 'content-type': 'application/json', 'content-length': String(payload.length) }),
+    ...more,
   };
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();

@@ -12,6 +12,7 @@ import type { StartOptions, TaskEvent, TaskStatus } from './types.ts';
 const TASK_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 type Body = Readonly<Record<string, unknown>>;
+type Headers = Readonly<Record<string, string>>;
 
 export class Starter {
   readonly #socket: string;
@@ -57,23 +58,24 @@ export class Starter {
   async #bound(task: string, options: StartOptions): Promise<Granted> {
     const { bind, signal } = options;
     const body = bodyOf(options);
+    const headers = traceOf(options);
     if (bind === undefined && !this.#pidsMeanNothing) {
       try {
-        return await this.#put(task, { ...body, bind: { pid: process.pid } }, signal);
+        return await this.#put(task, { ...body, bind: { pid: process.pid } }, headers, signal);
       } catch (error) {
         if (!refusesPid(error)) throw error;
         this.#pidsMeanNothing = true;
       }
     }
     const bound = bind === null ? {} : { bind: bind ?? { connection: true } };
-    return this.#put(task, { ...body, ...bound }, signal);
+    return this.#put(task, { ...body, ...bound }, headers, signal);
   }
 
   /** Repeats a start whose answer was lost: the same body answers the same grant, also after the agent's restart. */
-  async #put(task: string, body: Body, signal: AbortSignal | undefined): Promise<Granted> {
+  async #put(task: string, body: Body, headers: Headers, signal: AbortSignal | undefined): Promise<Granted> {
     for (let lostAt: number | undefined; ; ) {
       try {
-        return await this.#once(task, body, signal);
+        return await this.#once(task, body, headers, signal);
       } catch (error) {
         if (error instanceof AgentUnreachable && error.heard) lostAt ??= performance.now();
         if (lostAt === undefined) throw error;
@@ -87,18 +89,18 @@ export class Starter {
     }
   }
 
-  async #once(task: string, body: Body, signal: AbortSignal | undefined): Promise<Granted> {
+  async #once(task: string, body: Body, headers: Headers, signal: AbortSignal | undefined): Promise<Granted> {
     const path = `/v1/tasks/${task}`;
     if (!holds(body)) {
       // Where it needs approval, until somebody has given it; that it is not wanted any more is told by a stop.
       for (;;) {
         const patient = `${path}?wait=1h`;
-        const reply = await ask<TaskStatus>(this.#socket, 'PUT', patient, { body, idle: signal });
+        const reply = await ask<TaskStatus>(this.#socket, 'PUT', patient, { body, headers, idle: signal });
         if (reply.status !== 202) return { status: this.#living(reply.body) };
         await pause(signal);
       }
     }
-    const answer = await send(this.#socket, 'PUT', path, { body, idle: signal });
+    const answer = await send(this.#socket, 'PUT', path, { body, headers, idle: signal });
     const first = await firstLine(this.#socket, answer);
     const status = this.#living(answer.status === 202 ? await this.#approved(path, answer) : first);
     answer.idle();
@@ -172,6 +174,15 @@ function bodyOf({ profile, params, event, duration, deadline, parent, assertion 
     assertion,
   };
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** What is not valid would be ignored by the agent, and what HTTP cannot carry would fail the start. */
+function traceOf({ traceparent, tracestate }: StartOptions): Headers {
+  if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return {};
+  const state = typeof tracestate === 'string' && /^[\x20-\x7e]{1,512}$/.test(tracestate);
+  return { traceparent, ...(state ? { tracestate } : {}) };
 }
 
 /** `<profile>-<UTC time>-<48 random bits>`: unique, sortable, and a task id whatever the profile is called. */

@@ -15,6 +15,9 @@ export interface StartOptions {
   readonly parent?: string | undefined;
   /** The JWT that an orchestrator signed for this one task, where the profile asks for one. Good for one start. */
   readonly assertion?: string | undefined;
+  /** The trace that it is part of (W3C Trace Context). One that is not valid is ignored. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   /** The task's id; by default one that nobody else has. */
   readonly task?: string | undefined;
   /**

@@ -1,7 +1,6 @@
 // Owns the wiring of the agent: the only place that knows every layer. Invariant: opened in order, each
 // step failing with its reason; the sockets last, so that nobody can call an agent that has not recovered.
 
-import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { openAssertions } from '../adapters/assertion/assertions.ts';
 import { KeySources } from '../adapters/assertion/key-source.ts';
@@ -30,6 +29,7 @@ import { sessionFile } from '../adapters/system/session-file.ts';
 import { releaseStartupMemory } from '../adapters/system/startup-memory.ts';
 import { openLog } from '../adapters/telemetry/logger.ts';
 import { Metrics } from '../adapters/telemetry/metrics.ts';
+import { openTraces } from '../adapters/telemetry/otel-traces.ts';
 import { openProcessMetrics } from '../adapters/telemetry/process-metrics.ts';
 import { connectVault } from '../adapters/vault/vault-client.ts';
 import { Agent } from '../engine/agent.ts';
@@ -45,8 +45,10 @@ import { startOwnTasks } from '../server/own-tasks.ts';
 import type { Service } from '../server/routes.ts';
 import { followFiles } from './followed-files.ts';
 import { ledgerDirectory, ledgerOptions } from './ledger.ts';
+import { sha256 } from './sha256.ts';
 import { expectedSockets, listen, workloadSockets } from './sockets.ts';
 import { superviseBy } from './supervision.ts';
+import { tasksTracer } from './tracing.ts';
 import { vaultOptions } from './vault.ts';
 
 export interface RunningAgent {
@@ -67,11 +69,23 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
   const clock = systemClock();
   const metrics = new Metrics();
   const vitals = new Vitals(clock, metrics);
+  const traces = await openTraces(process.env, version, log, (...what) => metrics.count(...what));
+  const tracer =
+    traces &&
+    tasksTracer(
+      traces,
+      (task) => agent.living(task),
+      () => journal.agentId(),
+    );
   const telemetry: Telemetry = {
     log,
     writes: log.writes,
     count: (metric, labels) => metrics.count(metric, labels),
-    time: (metric, seconds, labels) => metrics.time(metric, seconds, labels),
+    phase: (grant, phase, from, to) => {
+      metrics.time('tasklease_phase_duration_seconds', (to - from) / 1000, { phase });
+      tracer?.phase(grant, phase, from, to);
+    },
+    traceparent: (grant) => tracer?.traceparent(grant) ?? null,
   };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
@@ -102,7 +116,7 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
     {
       leashMs: config.vault.leash,
       answerWithinMs: config.vault.timeout,
-      sha256: (text) => createHash('sha256').update(text).digest('hex'),
+      sha256,
       limits: {
         tasks: config.limits.tasks,
         tasksPerUid: config.limits.tasks_per_uid,
@@ -111,7 +125,7 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
       unready: () => [vitals.unwritable(), memoryProblem(secretsDir)].filter((problem) => problem !== null),
     },
   );
-  observe(agent, telemetry, metrics);
+  observe(agent, telemetry, metrics, tracer);
   const unfollow = followProfiles(config.profiles_dir, profileSink(agent, telemetry));
   const { profiles: book } = agent;
   const lookAtTls = () => vault.look();
@@ -142,7 +156,7 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
     async close() {
       supervision.stopping();
       const left = await agent.close(config.stop_timeout, config.on_exit === 'keep');
-      await Promise.all([unfollow(), unfollowFiles()]);
+      await Promise.all([unfollow(), unfollowFiles(), traces?.close()]);
       for (const server of servers) {
         server.close();
         server.closeAllConnections();

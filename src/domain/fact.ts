@@ -11,6 +11,7 @@ import type { Owner } from './profile.ts';
 import type { Hmac, RecordedCaller } from './record.ts';
 import type { Scope } from './scope.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
+import type { TraceContext } from './trace.ts';
 
 /** Why a task is stopped; also its outcome (README, API). */
 export type Outcome = 'completed' | 'expired' | 'lost' | 'refused' | 'revoked' | 'failed';
@@ -104,6 +105,8 @@ export type Fact =
       /** What tells the bound process or cgroup from a later one of the same name; null when none is bound. */
       readonly bound: string | null;
       readonly parent: TaskId | null;
+      /** The trace that the start was part of, where it said so. */
+      readonly trace?: TraceContext;
       /** SHA-256 of the canonical start body. */
       readonly digest: string;
       readonly plan: Plan;

@@ -29,6 +29,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       asserted: fact.asserted ?? null,
       bound: fact.bound,
       parent: fact.parent,
+      trace: fact.trace ?? null,
       digest: fact.digest,
       plan: fact.plan,
       state: 'starting',

@@ -12,6 +12,7 @@ import type { Lease } from './lease.ts';
 import type { ProblemBody } from './problem.ts';
 import type { Owner } from './profile.ts';
 import type { Bind, BusinessEvent, Plan } from './task-spec.ts';
+import type { TraceContext } from './trace.ts';
 
 export type State = 'pending_approval' | 'starting' | 'active' | 'degraded' | 'stopping' | 'closed';
 
@@ -106,6 +107,7 @@ export interface Grant {
   readonly admin: boolean;
   readonly bound: string | null;
   readonly parent: TaskId | null;
+  readonly trace: TraceContext | null;
   readonly digest: string;
   readonly plan: Plan;
   readonly state: State;

@@ -16,6 +16,7 @@ import { Problem } from './problem.ts';
 import type { Owner, Profile } from './profile.ts';
 import type { Secret } from './secret.ts';
 import type { TaskLogin } from './task-login.ts';
+import type { TraceContext } from './trace.ts';
 import { openUntil } from './window.ts';
 
 /** Who asks, as the kernel says (SO_PEERCRED, unix(7)). */
@@ -69,6 +70,8 @@ export interface StartSignal {
   readonly parent?: TaskId;
   /** The JWT that the orchestrator signed for this one task. */
   readonly assertion?: Secret;
+  /** The trace that it is part of: beside the body, and no part of what is asked. */
+  readonly trace?: TraceContext;
 }
 
 /**

@@ -234,6 +234,7 @@ const acceptedFact = (
     asserted,
     bound,
     parent: signal.parent ?? null,
+    ...(signal.trace === undefined ? {} : { trace: signal.trace }),
     digest,
     plan: settled.plan,
     expires_at: rfc3339(settled.expiresAt, now),

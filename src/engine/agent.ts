@@ -3,7 +3,7 @@
 // and no other file of it is there (recovery.ts).
 
 import type { Receipt } from '../domain/fact.ts';
-import { holdsItself } from '../domain/grant.ts';
+import { type Grant, holdsItself } from '../domain/grant.ts';
 import type { TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import type { Secret } from '../domain/secret.ts';
@@ -114,16 +114,22 @@ export class Agent {
     if (this.#recovered) void this.#session.opened.then(() => this.#session.closeUnused(inUse));
   }
 
-  /** As Admission.start; `again` for tasks of the configuration, whose ids are never spent. */
+  /** As Admission.start; `again` for tasks of the configuration, whose ids are never spent; `trace` as a traceparent. */
   async start(...start: Parameters<Admission['start']>) {
     const { actor, fresh } = await this.#admission.start(...start);
-    return { view: this.#view(actor), fresh };
+    const trace = this.#ports.telemetry.traceparent?.(actor.grant.id) ?? null;
+    return { view: this.#view(actor), fresh, trace };
   }
 
   /** A living task, or what is left of a closed one. @throws Problem TASK_UNKNOWN */
   get(task: TaskId, caller: Caller): TaskView | Receipt {
     const actor = this.#book.find(task, caller);
     return actor !== null ? this.#view(actor) : this.receipt(task, caller);
+  }
+
+  /** Whatever lives under this id, for who watches the agent itself. */
+  living(task: TaskId): Grant | undefined {
+    return this.#book.get(task)?.grant;
   }
 
   list(caller: Caller): TaskView[] {

@@ -108,8 +108,7 @@ export class EffectRunner {
         ...(grant.plan.mode === undefined ? {} : { mode: grant.plan.mode }),
         deliveries,
       });
-      const seconds = (clock.now().at - asked) / 1000;
-      telemetry.time?.('tasklease_phase_duration_seconds', seconds, { phase: 'publish' });
+      telemetry.phase?.(grant.id, 'publish', asked, clock.now().at);
       return { type: 'published', n, ...published };
     } catch (error) {
       return { type: 'publishFailed', n, problem: Problem.of(error) };
@@ -120,7 +119,10 @@ export class EffectRunner {
     { n, leases }: Extract<Effect, { type: 'renewLeases' }>,
     now: () => Grant,
   ): Promise<GrantEvent> {
+    const { clock, telemetry } = this.#ports;
+    const asked = clock.now().at;
     const results = await Promise.all(leases.map((lease) => this.#renew(lease, now)));
+    telemetry.phase?.(now().id, 'renew', asked, clock.now().at);
     return { type: 'renewed', n, results: results.filter((result) => result !== null) };
   }
 

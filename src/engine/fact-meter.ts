@@ -13,6 +13,8 @@ interface Began {
   /** Of the phase of raising that is under way. */
   phase: Instant | null;
   stop: Instant | null;
+  /** Of the rotation that is under way. */
+  rotation: Instant | null;
   /** Generations whose leases were looked up to be revoked. */
   proofs: Map<number, Instant> | null;
 }
@@ -35,10 +37,12 @@ export class FactMeter {
     this.#meter.count('tasklease_facts_total', { type });
     if (type === 'grant.accepted') {
       this.#meter.count('tasklease_starts_total');
-      this.#began.set(grant, { start: at, phase: at, stop: null, proofs: null });
+      this.#began.set(grant, { start: at, phase: at, stop: null, rotation: null, proofs: null });
       return;
     }
-    const began = this.#began.get(grant) ?? { start: null, phase: null, stop: null, proofs: null };
+    const began = this.#began.get(grant) ?? {
+      ...{ start: null, phase: null, stop: null, rotation: null, proofs: null },
+    };
     this.#began.set(grant, began);
     this.#follow(fact, at, began);
     if (type === 'grant.closed') this.#began.delete(grant);
@@ -53,6 +57,7 @@ export class FactMeter {
         return;
       case 'generation.opened':
         began.phase ??= at;
+        if (fact.n > 1) began.rotation = at;
         return;
       case 'token.opened':
         return this.#phase('token', at, began);
@@ -62,6 +67,12 @@ export class FactMeter {
         began.phase = null;
         this.#time('start', began.start, at);
         began.start = null;
+        this.#time('rotate', began.rotation, at);
+        began.rotation = null;
+        return;
+      case 'generation.retiring':
+        // Of the one that was being raised: given up.
+        if (fact.problem !== null) began.rotation = null;
         return;
       case 'grant.refused':
         this.#meter.count('tasklease_start_failures_total', { code: fact.problem.code });

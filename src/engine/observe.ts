@@ -6,6 +6,7 @@ import type { Meter } from '../ports/metrics.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Agent } from './agent.ts';
 import { FactMeter } from './fact-meter.ts';
+import type { FactTracer } from './fact-tracer.ts';
 
 const WORTH_A_LINE = new Set([
   'grant.accepted',
@@ -21,11 +22,17 @@ const WORTH_A_LINE = new Set([
   'grant.closed',
 ]);
 
-/** Facts are log lines and metrics too. */
-export function observe(agent: Agent, { log, writes }: Telemetry, meter: Meter): void {
+/** Facts are log lines and metrics too, and spans where somebody takes them. */
+export function observe(
+  agent: Agent,
+  { log, writes }: Telemetry,
+  meter: Meter,
+  tracer: FactTracer | null = null,
+): void {
   const numbers = new FactMeter(meter);
   agent.facts.listen((told, owner) => {
     numbers.tell(told.entry);
+    tracer?.tell(told.task, told.entry);
     const { type } = told;
     const level = type.endsWith('.failed') ? 'warn' : WORTH_A_LINE.has(type) ? 'info' : 'debug';
     if (!writes(level)) return;

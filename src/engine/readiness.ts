@@ -54,8 +54,7 @@ export async function probeUntilReady(
   } finally {
     cancel();
     luggage.probing = null;
-    const seconds = (clock.now().at - asked) / 1000;
-    ports.telemetry.time?.('tasklease_phase_duration_seconds', seconds, { phase: 'probe' });
+    ports.telemetry.phase?.(now().id, 'probe', asked, clock.now().at);
   }
 }
 

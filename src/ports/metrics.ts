@@ -46,8 +46,10 @@ export const METRICS = {
   },
   tasklease_phase_duration_seconds: {
     type: 'histogram',
-    help: 'How long the phases of a task took: of its start (token, read, publish, probe; start is all of it) and of its stop (erase, proof; stop is all of it).',
-    labels: { phase: ['token', 'read', 'publish', 'probe', 'start', 'erase', 'proof', 'stop'] },
+    help: 'How long the phases of a task took: of its start (token, read, probe, publish; start is all of it), of its life (renew, rotate) and of its stop (erase, proof; stop is all of it).',
+    labels: {
+      phase: ['token', 'read', 'probe', 'publish', 'start', 'renew', 'rotate', 'erase', 'proof', 'stop'],
+    },
   },
   tasklease_tasks: {
     type: 'gauge',
@@ -110,6 +112,11 @@ export const METRICS = {
     type: 'counter',
     help: 'What somebody else may have a hand in (README, Operations): alarm on any.',
     labels: { event: ['wrapping_token_used', 'wrapping_token_replaced', 'assertion_presented_again'] },
+  },
+  tasklease_spans_total: {
+    type: 'counter',
+    help: 'Spans of traces (README, Traces): exported, or lost because their receiver was away, slow or refused them.',
+    labels: { result: ['exported', 'lost'] },
   },
   tasklease_ready: { type: 'gauge', help: '1 when a start would be taken now, else 0.' },
   tasklease_live: { type: 'gauge', help: '0 when the agent itself is stuck, else 1.' },

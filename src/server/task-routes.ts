@@ -2,11 +2,13 @@
 // input is checked.
 
 import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { ZodError, ZodType } from 'zod';
 import { isTaskId, TASK_ID_RULE, type TaskId } from '../domain/ids.ts';
 import { Problem } from '../domain/problem.ts';
 import { Secret } from '../domain/secret.ts';
 import type { BusinessEvent, StartSignal } from '../domain/task-spec.ts';
+import { traceContext } from '../domain/trace.ts';
 import type { Agent } from '../engine/agent.ts';
 import type { Stopped } from '../engine/stops.ts';
 import type { TaskView } from '../engine/view.ts';
@@ -35,20 +37,30 @@ export function taskIdOf(text: string): TaskId {
 
 export async function start(agent: Agent, exchange: Exchange): Promise<void> {
   const task = taskIdOf(exchange.segments[1]!);
-  const { signal, digest } = startSignal(parseStrict(await readBody(exchange.request)));
-  using _assertion = signal.assertion;
+  const { signal: asked, digest } = startSignal(parseStrict(await readBody(exchange.request)));
+  using _assertion = asked.assertion;
+  const { traceparent, tracestate } = exchange.request.headers;
+  const continued = traceContext(traceparent, tracestate);
+  const signal = continued === null ? asked : { ...asked, trace: continued };
   const { response, caller } = exchange;
   const patience = { ms: waitMs(exchange.query), callOff: new CallOff() };
   // Nobody is left to wait for it.
   response.once('close', () => patience.callOff.call());
   if (signal.bind === undefined || !('connection' in signal.bind)) {
-    const { view, fresh } = await agent.start(task, signal, digest, caller, false, patience);
+    const { view, fresh, trace } = await agent.start(task, signal, digest, caller, false, patience);
+    tellTrace(response, trace);
     return answer(response, startStatus(view, fresh), view);
   }
   // Watched from the beginning: a caller that leaves while its start is under way holds nothing.
   using holding = new Holding(agent, exchange, task, 'the bound connection was closed');
-  const { view, fresh } = await agent.start(task, signal, digest, caller, false, patience);
+  const { view, fresh, trace } = await agent.start(task, signal, digest, caller, false, patience);
+  tellTrace(response, trace);
   await holding.begin({ status: startStatus(view, fresh), fresh, tellTask: true });
+}
+
+/** What the caller's workload may continue the trace with (W3C Trace Context, level 2). */
+function tellTrace(response: ServerResponse, trace: string | null): void {
+  if (trace !== null && !response.headersSent) response.setHeader('traceresponse', trace);
 }
 
 const startStatus = ({ state }: TaskView, fresh: boolean): number =>

@@ -21,8 +21,11 @@ test('codes, receipts, tasks, facts and starts are the agent’s', () => {
     true satisfies Same<Receipt['outcome'], agent.Outcome>,
     true satisfies Same<keyof TaskStatus, keyof TaskView>,
     true satisfies Same<TaskStatus['leases'], TaskView['leases']>,
-    // Beside the body: the id is in the path, the signal is the caller's own.
-    true satisfies Same<Exclude<keyof StartOptions, 'task' | 'signal'>, keyof StartBody>,
+    // Beside the body: the id is in the path, the trace in headers, the signal is the caller's own.
+    true satisfies Same<
+      Exclude<keyof StartOptions, 'task' | 'signal' | 'traceparent' | 'tracestate'>,
+      keyof StartBody
+    >,
   ];
   const assignable: readonly [(view: TaskView) => TaskStatus, (fact: PublicFact) => Omit<TaskEvent, 'seq'>] =
     [(view) => view, (fact) => fact];

@@ -66,7 +66,7 @@ export class FakeEngine implements AsyncDisposable {
   start(task: string, signal: unknown, _digest: string, _by: Caller, _again: boolean, wait: { ms: number }) {
     this.patience = wait.ms;
     this.#note('start', task, signal);
-    return this.#answer('start', { view: this.view(), fresh: true });
+    return this.#answer('start', { view: this.view(), fresh: true, trace: null });
   }
   get(task: string) {
     this.#note('get', task);

@@ -33,7 +33,7 @@ describe('a start that binds the connection', () => {
   });
 
   test('made again after a restart of the agent is answered 200, and holds the task again', async () => {
-    engine.answers.start = () => ({ view: engine.view(), fresh: false });
+    engine.answers.start = () => ({ view: engine.view(), fresh: false, trace: null });
     const reply = await startHeld();
     expect(reply.status).toBe(200);
     expect(engine.asked[1]).toBe('hold: t1');
@@ -73,7 +73,7 @@ describe('a start that binds the connection', () => {
     leaving.catch(() => {});
     await saw('start: t1 {"profile":"p","params":{},"bind":{"connection":true}}');
     await engine.hangUp();
-    started.resolve({ view: engine.view(), fresh: true });
+    started.resolve({ view: engine.view(), fresh: true, trace: null });
     await saw(LOST);
   });
 
@@ -85,7 +85,7 @@ describe('a start that binds the connection', () => {
   });
 
   test('made again, whose hold cannot be put on record, may be made again', async () => {
-    engine.answers.start = () => ({ view: engine.view(), fresh: false });
+    engine.answers.start = () => ({ view: engine.view(), fresh: false, trace: null });
     engine.answers.hold = unwritable;
     expect((await engine.call('PUT', '/v1/tasks/t1', START)).status).toBe(503);
     expect(engine.asked).not.toContain(LOST);
