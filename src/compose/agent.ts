@@ -37,6 +37,7 @@ import { FileFaults } from '../engine/file-faults.ts';
 import { gauges } from '../engine/gauges.ts';
 import { observe, profileSink } from '../engine/observe.ts';
 import { Vitals } from '../engine/vitals.ts';
+import { WatchedLedger } from '../engine/watched-ledger.ts';
 import { watchedVault } from '../engine/watched-vault.ts';
 import type { Samples } from '../ports/metrics.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -89,7 +90,9 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
   };
   const liveness = openLiveness();
   const files = await openTmpfsFiles({ dir: secretsDir, claimFile: join(config.state_dir, 'secrets-dir') });
-  const ledger = config.ledger.enabled ? openLedger(ledgerOptions(config, clock, log, version)) : null;
+  const ledger = config.ledger.enabled
+    ? new WatchedLedger(openLedger(ledgerOptions(config, clock, log, version)), clock)
+    : null;
   const journal = openJournal(join(config.state_dir, 'journal.db'), bootId(), { ledger });
   if (journal.damaged !== null) {
     log('error', 'the journal is damaged', { reason: journal.damaged.message, hint: journal.damaged.hint });
@@ -142,6 +145,7 @@ export async function openAgent(settings: Settings, version: string, pretty = fa
         ...gauges(agent),
         ...faults.samples(),
         ...vital(config, vitals),
+        ...ledger?.samples(),
         ...processMetrics.samples(),
       }),
   };

@@ -144,6 +144,14 @@ export const METRICS = {
     help: 'How often a new fault of a file of the configuration was found.',
   },
   tasklease_journal_failures_total: { type: 'counter', help: 'Writes to the journal that failed.' },
+  tasklease_ledger_head_age_seconds: {
+    type: 'gauge',
+    help: "Since when the ledger's newest record is there; absent before this agent's first.",
+  },
+  tasklease_ledger_unsigned_age_seconds: {
+    type: 'gauge',
+    help: "For how long the ledger's oldest record without a signed head waits for one; 0 when all have one. Stays below ledger.head_after.",
+  },
   tasklease_build_info: {
     type: 'gauge',
     help: 'Always 1; what runs here.',
