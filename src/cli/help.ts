@@ -32,8 +32,8 @@ Example:
 
 Options:
 ${ASKS}
-  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, SIGKILL after the profile's grace
-                       (10 s at least), and CMD is started again
+  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, after the profile's grace (10 s
+                       at least) SIGKILL, and CMD is started again
   --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
   -h, --help           this text
 
@@ -46,8 +46,8 @@ With --restart-on-change leave on_change out; a CMD that ends by itself, or afte
 An agent that is restarted does not disturb CMD. Where the agent is in another pid namespace (a sidecar), the
 task is bound to the connection instead: when the agent stays away for 10 s, it is lost and CMD gets SIGTERM.
 
-When all is well nothing is printed beside CMD's own output, but a line for each restart. "tasklease stop TASK" shows the receipt again;
---task gives the task an id that you know.
+When all is well nothing is printed beside CMD's own output but a line a restart. "tasklease stop TASK" shows
+the receipt again; --task gives the task an id that you know.
 
 Exit code: CMD's own (128+n when signal n ended it), 124 when the duration was over, 125 when tasklease
 failed or the task was lost, 126 when CMD is not executable, 127 when it is not found.
