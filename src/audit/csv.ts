@@ -42,10 +42,13 @@ export function* csv(tasks: Iterable<AuditedTask>): Generator<string> {
   }
 }
 
+/** How one begins (OWASP, CSV injection), with the full-width signs that some take for the same, and after blanks. */
+const FORMULA = /^[\s\u200b\ufeff]*[=+\-@\t\r\n＝＋－＠]/;
+
 function cell(value: Cell): string {
   if (value === null) return '';
   const text = String(value);
   // What a caller has named must not be reckoned by the spreadsheet.
-  const plain = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const plain = typeof value === 'string' && FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }

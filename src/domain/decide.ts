@@ -119,9 +119,7 @@ function react(step: Step, event: GrantEvent): void {
     case 'stopRequested':
       return stop(step, event.reason, event.detail);
     case 'planChanged':
-      return works(grant) || grant.state === 'starting'
-        ? replan(step, event.plan, event.latestDeadline)
-        : undefined;
+      return works(grant) || grant.state === 'starting' ? replan(step, event) : undefined;
     case 'sessionEnded':
       return sessionEnded(step, event.session, event.dead);
     case 'vaultReturned':
@@ -250,7 +248,7 @@ function recovered(step: Step, verdict: Verdict): void {
     reconnectBy,
   });
   tellIfUntold(step);
-  replan(step, verdict.plan, verdict.latestDeadline);
+  replan(step, verdict);
 }
 
 /** TTL to ask for a task token: it ends at the latest deadline without us. Whole seconds, rounded up. */

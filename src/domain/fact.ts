@@ -145,6 +145,8 @@ export type Fact =
       readonly why: string | null;
       /** Set where the profile has changed since the generation before. */
       readonly plan: Plan | null;
+      /** Of the profile's file that this plan is of. */
+      readonly profile_version?: string;
     }
   | {
       readonly type: 'token.opened';

@@ -25,6 +25,8 @@ export type Verdict =
       /** What its profile says by now. */
       readonly plan: Plan;
       readonly latestDeadline: Instant;
+      /** Of its file, where that says so. */
+      readonly version?: string | null;
       /** The session above its token is renewed by this agent. */
       readonly held: boolean;
     }
@@ -70,7 +72,12 @@ export type GrantEvent =
   /** What the start would do next could not be put on record, so it must not happen. */
   | { readonly type: 'unrecorded'; readonly problem: Problem }
   /** The profile was changed: what the task would get by now. */
-  | { readonly type: 'planChanged'; readonly plan: Plan; readonly latestDeadline: Instant }
+  | {
+      readonly type: 'planChanged';
+      readonly plan: Plan;
+      readonly latestDeadline: Instant;
+      readonly version?: string | null;
+    }
   /** This session token is not renewed any more; `dead` when it and all under it are gone by now. */
   | { readonly type: 'sessionEnded'; readonly session: string; readonly dead: boolean }
   /** Vault answers again after it did not. */

@@ -77,6 +77,8 @@ export interface Pending {
   readonly wanted: string | null;
   /** What the profile says by now, when that is not what the grant goes by. */
   readonly plan: Plan | null;
+  /** Of the profile's file that says so. */
+  readonly version: string | null;
   /** Since when the credential in use is known to be dead. */
   readonly staleAt: Instant | null;
   readonly erasing: boolean;
@@ -156,6 +158,7 @@ export const IDLE: Pending = {
   rotateAt: null,
   wanted: null,
   plan: null,
+  version: null,
   staleAt: null,
   erasing: false,
   erasedAt: null,

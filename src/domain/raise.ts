@@ -18,13 +18,15 @@ const LEAST_OVERLAP_MS = 1000;
 export function raise(step: Step, why: string | null): void {
   const { pending, opened } = step.grant;
   const n = opened + 1;
-  step.record({ type: 'generation.opened', n, why, plan: pending.plan });
+  const version = pending.version === null ? {} : { profile_version: pending.version };
+  step.record({ type: 'generation.opened', n, why, plan: pending.plan, ...version });
   step.pending({
     raising: 'token',
     raisingFor: why,
     orphaned: false,
     wanted: null,
     plan: null,
+    version: null,
     rotateAt: null,
   });
   step.ask({ type: 'openToken', n });

@@ -138,8 +138,9 @@ export function recordOf(memory: GrantMemory, fact: Fact, hmac: (id: string) => 
       return { type, fact: { expires_at, deadline, latest_deadline } };
     }
     case 'generation.opened': {
-      const { n, why, plan } = fact;
-      return { type, fact: { n, why, policies: plan?.policies ?? null, secrets: plan && asksOf(plan) } };
+      const { n, why, plan, profile_version = null } = fact;
+      const changed = { policies: plan?.policies ?? null, secrets: plan && asksOf(plan) };
+      return { type, fact: { n, why, profile_version, ...changed } };
     }
     case 'token.opened': {
       const { n, accessor, session, ends_at } = fact;

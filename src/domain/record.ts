@@ -112,6 +112,8 @@ export type GrantBody =
       {
         n: number;
         why: string | null;
+        /** The version that it goes by from here on, where that is not the one before. */
+        profile_version: string | null;
         /** Set where the profile has changed since the generation before. */
         policies: readonly string[] | null;
         secrets: readonly RecordedAsk[] | null;

@@ -13,6 +13,8 @@ import { openUntil } from './window.ts';
 export interface Refitted {
   readonly plan: Plan;
   readonly latestDeadline: Instant;
+  /** Of the profile's file, when the plan is what that says by now. */
+  readonly version: string | null;
   /** The profile gives something that the task was not started with, so that it keeps what it has. */
   readonly wider: boolean;
 }
@@ -33,7 +35,8 @@ export function refit(grant: Grant, profile: Profile, now: Moment): Refitted {
   const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
   const latestDeadline = Math.min(grant.latestDeadline, latest, end);
   const wider = !mayBecome(grant, plan);
-  return { plan: wider ? grant.plan : plan, latestDeadline, wider };
+  const version = wider ? null : (profile.version ?? null);
+  return { plan: wider ? grant.plan : plan, latestDeadline, version, wider };
 }
 
 /** A task that was started keeps what it has, or gets less: never more, and nothing else in its place. */

@@ -5,7 +5,7 @@ import { giveUpAt, leadMs, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } 
 import type { Outcome } from './fact.ts';
 import type { Grant } from './grant.ts';
 import { current, generationOf, living, mortals, works } from './grant.ts';
-import type { LeaseRenewal } from './grant-event.ts';
+import type { GrantEvent, LeaseRenewal } from './grant-event.ts';
 import type { Instant } from './instant.ts';
 import { deadAt, incrementSeconds, mostPatient, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
 import { raise, supersede } from './raise.ts';
@@ -158,7 +158,10 @@ function grantedBy(
 }
 
 /** The profile says something else by now. A deadline only ever moves nearer by that. */
-export function replan(step: Step, plan: Plan, latestDeadline: Instant): void {
+export function replan(
+  step: Step,
+  { plan, latestDeadline, version = null }: Pick<PlanChanged, 'plan' | 'latestDeadline' | 'version'>,
+): void {
   const { grant } = step;
   if (latestDeadline < grant.latestDeadline) {
     moveDeadline(step, Math.min(grant.deadline, latestDeadline), latestDeadline);
@@ -169,10 +172,13 @@ export function replan(step: Step, plan: Plan, latestDeadline: Instant): void {
   const settled = wanted === PROFILE_CHANGED && grant.failing !== 'rotation' ? null : wanted;
   step.pending({
     plan: same(plan, grant.plan) ? null : plan,
+    version: same(plan, grant.plan) ? null : version,
     // A reason that is there already stays: the rotation takes the new plan anyway.
     wanted: same(plan, newest.plan) ? settled : (wanted ?? PROFILE_CHANGED),
   });
 }
+
+type PlanChanged = Extract<GrantEvent, { type: 'planChanged' }>;
 
 const same = (one: Plan, other: Plan): boolean => JSON.stringify(one) === JSON.stringify(other);
 

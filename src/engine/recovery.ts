@@ -95,7 +95,8 @@ async function judge(
       // What its profile says by now is looked at next.
       profiles.get(profile);
       bindings.rebind(task, bind, bound, () => book.lost(task));
-      return { adopted: true, plan: grant.plan, latestDeadline: grant.latestDeadline, held: true };
+      const { plan, latestDeadline } = grant;
+      return { adopted: true, plan, latestDeadline, version: null, held: true };
     }
     const news = refit(grant, profiles.get(profile), ports.clock.now());
     // One that waits for its next credential has an empty directory; one that was stopped, on record or not, none.

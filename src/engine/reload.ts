@@ -20,9 +20,9 @@ export function reloaded(profile: Profile, actors: readonly GrantActor[], ports:
       continue;
     }
     try {
-      const { plan, latestDeadline, wider } = refit(actor.grant, profile, now);
+      const { plan, latestDeadline, version, wider } = refit(actor.grant, profile, now);
       if (wider && actor.grant.state !== 'stopping' && actor.grant.state !== 'closed') kept += 1;
-      actor.send({ type: 'planChanged', plan, latestDeadline });
+      actor.send({ type: 'planChanged', plan, latestDeadline, version });
     } catch (error) {
       const detail = `the changed profile refuses it: ${Problem.of(error).message}`;
       actor.send({ type: 'stopRequested', reason: 'revoked', detail });

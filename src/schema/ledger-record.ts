@@ -123,6 +123,8 @@ const FACTS = {
   'generation.opened': z.strictObject({
     n,
     why: z.string().nullable(),
+    // Earlier records do not say.
+    profile_version: z.string().nullable().default(null),
     policies: texts.nullable(),
     secrets: z.array(ask).nullable(),
   }),

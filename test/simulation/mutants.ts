@@ -158,7 +158,7 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'reload-does-not-rotate',
     file: 'src/engine/reload.ts',
-    find: "actor.send({ type: 'planChanged', plan, latestDeadline });",
+    find: "actor.send({ type: 'planChanged', plan, latestDeadline, version });",
     replace: 'void [plan, latestDeadline];',
     seed: 98,
   },
