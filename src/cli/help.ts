@@ -22,8 +22,8 @@ const ASKS = `  --profile P          the kind of task, as the operator named it 
 
 export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
 
-Lease the profile's secrets, run CMD with them, and revoke them when it ends. CMD finds the files in $TASKLEASE_DIR,
-the task's id in $TASKLEASE_TASK and its trace in $TRACEPARENT. Signals are forwarded, the terminal is left alone.
+Lease the profile's secrets, run CMD with them, and revoke them when it ends. $TASKLEASE_DIR has the files,
+$TASKLEASE_TASK the task's id, $TRACEPARENT its trace. Signals are forwarded, the terminal is left alone.
 
 Example:
   tasklease run --profile report-read --param env=prod --duration 15m -- \\
@@ -32,8 +32,8 @@ Example:
 
 Options:
 ${ASKS}
-  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, after the profile's grace (10 s
-                       at least) SIGKILL, and CMD is started again
+  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, SIGKILL after the grace (10 s
+                       at least), and CMD is started again
   --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
   -h, --help           this text
 
@@ -41,7 +41,7 @@ The task is bound to this process: when it ends, kill -9 included, the lease is 
 without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline; "tasklease
 extend" moves both. When someone else stops the task, CMD gets SIGTERM. A signal that the profile sends after
 a rotation (on_change) reaches CMD.
-With --restart-on-change leave on_change out; a CMD that ends by itself, or after your SIGTERM, ends the run.
+With --restart-on-change leave on_change out. A CMD that ends by itself or by your SIGTERM ends the run.
 
 An agent that is restarted does not disturb CMD. Where the agent is in another pid namespace (a sidecar), the
 task is bound to the connection instead: when the agent stays away for 10 s, it is lost and CMD gets SIGTERM.
