@@ -34,6 +34,16 @@ export const mountOf = ({ login }: Pick<Profile, 'login'>): string => login?.mou
 export const policiesOf = ({ policies, name }: Profile): readonly string[] =>
   (policies.length > 0 ? policies : [`tasklease-${name}`]).map((each) => each.toLowerCase());
 
+const PREFIX = 'tasklease-';
+
+/** The policy of a file's name without its ending: `tasklease-` stands before it where it is left out. */
+export const policyOfFile = (name: string): string => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`);
+
+/** The names that the file of a policy may have, without their ending; the first that is there counts. */
+export const fileNamesOf = (policy: string): readonly string[] => [
+  policy,
+  ...(policy.startsWith(PREFIX) ? [policy.slice(PREFIX.length)] : []),
+];
+
 /** The file of a policy in vault-policies/: its name without `tasklease-`. */
-export const fileOf = (policy: string): string =>
-  `${policy.replace(/^tasklease-/, '').replaceAll('/', '-')}.hcl`;
+export const fileOf = (policy: string): string => `${fileNamesOf(policy).at(-1)!.replaceAll('/', '-')}.hcl`;

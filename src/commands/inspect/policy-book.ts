@@ -8,6 +8,7 @@ import type { Secret } from '../../domain/secret.ts';
 import { readPolicy } from '../../policy/hcl-read.ts';
 import { PolicyFault } from '../../policy/hcl-tokens.ts';
 import type { Policy } from '../../policy/model.ts';
+import { fileNamesOf } from '../../policy/names.ts';
 
 export interface PolicyBook {
   /** For messages: `in vault-policies/`, `in Vault`. */
@@ -32,7 +33,9 @@ export function policyFiles(dir: string): PolicyBook {
   return {
     where: `in ${dir}`,
     async policy(name) {
-      const file = files.get(name) ?? files.get(name.replace(/^tasklease-/, ''));
+      const file = fileNamesOf(name)
+        .map((each) => files.get(each))
+        .find((each) => each !== undefined);
       return file === undefined ? null : readPolicy(readFileSync(file, 'utf8'), name, file);
     },
   };

@@ -11,6 +11,7 @@ import { PolicyFault } from '../../policy/hcl-tokens.ts';
 import { type LintRole, roleKind } from '../../policy/lint-kinds.ts';
 import type { Finding } from '../../policy/lint-rules.ts';
 import type { Policy } from '../../policy/model.ts';
+import { policyOfFile } from '../../policy/names.ts';
 import { profileFile, toProfile } from '../../schema/profile-file.ts';
 
 export interface PolicyFiles {
@@ -62,7 +63,7 @@ function policyAt(file: string): Policy {
   const text = readFileSync(file, 'utf8');
   const named = /^#+ *Policy "([^"]+)"/m.exec(text.slice(0, 400))?.[1];
   const base = basename(file).replace(/(?:\.policy\.json|\.hcl)$/, '');
-  return readPolicy(text, named ?? (base.startsWith('tasklease-') ? base : `tasklease-${base}`), file);
+  return readPolicy(text, named ?? policyOfFile(base), file);
 }
 
 function roleAt(file: string): LintRole[] {
