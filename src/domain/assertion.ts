@@ -2,7 +2,6 @@
 // that is missing, or is of another kind than the profile expects, fulfils no condition.
 
 import type { Instant, Moment } from './instant.ts';
-import { instantOf } from './instant.ts';
 import { fitsAny } from './pattern.ts';
 import { Problem } from './problem.ts';
 
@@ -140,15 +139,18 @@ export function recheck(profile: string, rule: AssertionRule | undefined, assert
   checkBound(profile, rule.claims, (name) => keptClaim(asserted, name));
 }
 
-/** Until when a task may live by its assertion. @throws Problem IDENTITY_REJECTED */
+/**
+ * Until when a task may live by its assertion.
+ * @param expires when it expires, on the boot clock as it was understood at the start; null without an assertion
+ * @throws Problem IDENTITY_REJECTED
+ */
 export function assertedUntil(
   rule: AssertionRule | undefined,
-  asserted: Asserted | null,
+  expires: Instant | null,
   now: Moment,
 ): Instant {
-  if (rule?.capsTtl !== true || asserted === null) return Number.MAX_SAFE_INTEGER;
-  const until = instantOf(asserted.expires_at, now);
-  if (until - now.at >= 1000) return until;
+  if (rule?.capsTtl !== true || expires === null) return Number.MAX_SAFE_INTEGER;
+  if (expires - now.at >= 1000) return expires;
   throw rejected('it has expired', 'get a new one for this task, and compare the clocks');
 }
 

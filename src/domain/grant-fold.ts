@@ -27,6 +27,7 @@ export function apply(grant: Grant | null, id: GrantId, fact: Fact, at: Moment):
       // Journals of earlier agents do not say: then no condition on it holds.
       evidence: fact.evidence ?? null,
       asserted: fact.asserted ?? null,
+      assertedUntil: fact.asserted == null ? null : instantOf(fact.asserted.expires_at, at),
       bound: fact.bound,
       parent: fact.parent,
       trace: fact.trace ?? null,

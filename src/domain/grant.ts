@@ -106,6 +106,8 @@ export interface Grant {
   readonly groups: readonly number[];
   readonly evidence: Evidence | null;
   readonly asserted: Asserted | null;
+  /** When its assertion expires: once understood, no setting of the wall clock moves it. */
+  readonly assertedUntil: Instant | null;
   readonly admin: boolean;
   readonly bound: string | null;
   readonly parent: TaskId | null;

@@ -32,7 +32,8 @@ export function refit(grant: Grant, profile: Profile, now: Moment): Refitted {
   const { plan } = fit(task, profile, asked, caller, asserted);
   keepWithin(grant, profile, plan);
   const latest = grant.acceptedAt + profile.ttl.maxMs + profile.ttl.graceMs;
-  const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
+  const capped = assertedUntil(profile.allow.assertion, grant.assertedUntil, now);
+  const end = Math.min(openUntil(profile, now), capped);
   const latestDeadline = Math.min(grant.latestDeadline, latest, end);
   const wider = !mayBecome(grant, plan);
   const version = wider ? null : (profile.version ?? null);

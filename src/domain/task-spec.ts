@@ -147,7 +147,8 @@ export function settle(
 ): Settled {
   const expiresAt = now.at + askedDuration(profile, signal, now);
   const deadline = expiresAt + profile.ttl.graceMs;
-  const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, asserted, now));
+  const expires = asserted === null ? null : instantOf(asserted.expires_at, now);
+  const end = Math.min(openUntil(profile, now), assertedUntil(profile.allow.assertion, expires, now));
   const latest = profile.ttl.extend ? now.at + profile.ttl.maxMs + profile.ttl.graceMs : deadline;
   return {
     ...fit(task, profile, signal, caller, asserted),

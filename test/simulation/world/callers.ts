@@ -118,7 +118,7 @@ export class Callers {
           `stopped ${task.id} ${'receipt' in stopped ? stopped.receipt.outcome : stopped.pending.state}`,
         );
         world.judge.seen('the answer to a stop', stopped);
-        if (living) task.stoppedAt ??= world.at;
+        if (living && this.#leftTraces(task)) task.stoppedAt ??= world.at;
         const stuck =
           world.at - world.calm.since(world.at, ['files']) < 20_000 &&
           world.calm.since(world.at, ['files']) > 0;
@@ -132,6 +132,17 @@ export class Callers {
         this.#refused(life, `stop of ${task.id}`, error);
       },
     );
+  }
+
+  /**
+   * Where neither journal nor files could be touched, an agent after this one can know nothing of a stop. What waits
+   * for approval never had files.
+   */
+  #leftTraces(task: SimTask): boolean {
+    const { ledger, files } = this.#world;
+    const grant = ledger.byTask.get(task.id);
+    if (grant === undefined || grant.stoppingAt !== null || grant.closedAt !== null) return true;
+    return grant.approval?.approved !== false && !files.tasks().includes(task.id);
   }
 
   extend(task: SimTask, byMs: number): void {
@@ -183,9 +194,7 @@ export class Callers {
       if (drain) life.drained = true;
       if (life.process.dead) return;
       for (const task of living) {
-        // Where neither journal nor files could be touched, an agent after this one can know nothing of it.
-        const recorded = world.ledger.byTask.get(task.id)?.stoppingAt != null;
-        if (recorded || !world.files.tasks().includes(task.id)) task.revokedAt ??= world.at;
+        if (this.#leftTraces(task)) task.revokedAt ??= world.at;
       }
     });
   }

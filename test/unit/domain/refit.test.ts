@@ -2,6 +2,7 @@
 // is judged as it was started: by its caller's groups, its socket, its parameters, event and bind.
 
 import { describe, expect, test } from 'vitest';
+import type { AssertionRule } from '../../../src/domain/assertion.ts';
 import type { FileRule } from '../../../src/domain/file-rule.ts';
 import { isWithin } from '../../../src/domain/narrower.ts';
 import type { ProbeRule } from '../../../src/domain/probe.ts';
@@ -170,6 +171,23 @@ describe('a task under a changed profile', () => {
     expect(refit(living(), longer, at(0)).latestDeadline).toBe(instant(DEADLINE_MS));
     const extendable = living({ latest_deadline: time(3_615_000) });
     expect(refit(extendable, profile(), at(0)).latestDeadline).toBe(instant(3_615_000));
+  });
+
+  test('what its assertion expires by was understood at the start: setting the wall clock ends no task', () => {
+    const rule: AssertionRule = {
+      issuer: 'https://ci.example',
+      audience: 'tasklease',
+      algorithms: ['ES256'],
+      claims: {},
+      capsTtl: true,
+      keys: { jwksUri: 'https://ci.example/keys', maxStaleMs: 1000 },
+    };
+    const asserted = { issuer: rule.issuer, subject: null, use: 'u', expires_at: time(480_000), claims: {} };
+    const capped = profile({ allow: { uids: [1000], gids: [], assertion: rule } });
+    const { at: now, wallMs } = at(60_000);
+    const hourOff = { at: now, wallMs: wallMs + 3_600_000 };
+    expect(refit(living({ asserted }), capped, hourOff).latestDeadline).toBe(instant(480_000));
+    expect(() => refit(living({ asserted }), capped, at(480_000))).toThrow('it has expired');
   });
 
   test.each<[string, Partial<Accepted>, Parameters<typeof profile>[0], boolean]>([
