@@ -116,8 +116,8 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
   {
     name: 'files-before-all-secrets-are-there',
     file: 'src/engine/effect-runner.ts',
-    find: 'deliveries,\n      });\n      const seconds',
-    replace: 'deliveries: deliveries.slice(0, 1),\n      });\n      const seconds',
+    find: 'deliveries,\n      });\n      telemetry.phase',
+    replace: 'deliveries: deliveries.slice(0, 1),\n      });\n      telemetry.phase',
     seed: 1,
   },
   {
