@@ -117,7 +117,8 @@ const leaseOf = (ask: TimedAsk, issued: IssuedSecret): Omit<IssuedLease, 'ends_a
   path: ask.path,
   id: issued.leaseId,
   ttl_ms: issued.ttlMs,
-  renewable: issued.renewable,
+  // A renewal moves the end of the lease alone: where that ends nothing, the credential's own end stays as issued.
+  renewable: issued.renewable && ask.revoke !== 'none',
   revocable: issued.leaseId !== null && ask.revoke !== 'none',
   ...(issued.follows === true ? { follows: true } : {}),
 });

@@ -69,7 +69,10 @@ function memory(subject: Subject, key: 'runtime_dir' | 'secrets_dir', kind: Kind
   const { nearest } = inspectDirectory(path, subject.uid, kind);
   const found = plain(subject, key, path, kind);
   const id = `memory.${key}`;
-  const next = `mount -t tmpfs -o size=16m,mode=${key === 'secrets_dir' ? '0711' : '0700'},noswap tmpfs ${path}`;
+  // The agent makes the directory, but not before its start: where it is missing, a mount alone would fail.
+  const make = nearest === path ? '' : `mkdir -p ${path} && `;
+  const mode = key === 'secrets_dir' ? '0711' : '0700';
+  const next = `${make}mount -t tmpfs -o size=16m,mode=${mode},noswap tmpfs ${path}`;
   try {
     if (!isInMemory(nearest))
       return [...found, error(id, `${key}: ${nearest} is not on tmpfs or ramfs`, why, next)];
