@@ -1,5 +1,5 @@
-// Owns the help texts of the client commands. Invariant: each shows an example that can be pasted and the
-// exit codes that a script can meet.
+// Owns the help texts of the client commands but run's, which stands beside it. Invariant: each shows an example that
+// can be pasted and the exit codes that a script can meet.
 
 const CLIENT = `  --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
   --output table|json  what to print; json is exactly the API's body (default table)
@@ -11,7 +11,8 @@ const ADMIN = `  --socket PATH        the admin socket; else TASKLEASE_ADMIN_SOC
 
 const EXITS = 'Exit code: 0 ok, 1 refused or failed, 2 usage, 3 agent not reachable';
 
-const ASKS = `  --profile P          the kind of task, as the operator named it (required)
+/** What `run` and `start` both ask with. */
+export const ASKS = `  --profile P          the kind of task, as the operator named it (required)
   --task ID            the task's id, for stop, status and events; made from profile and time when left out
   --param K=V          a parameter of the profile; repeat for more
   --duration D         how long it may run: 90s, 15m, 1h30m (default: the profile's)
@@ -19,39 +20,6 @@ const ASKS = `  --profile P          the kind of task, as the operator named it 
   --parent TASK        make it a child of this task of yours: it never lives longer and is stopped with it
   --assertion-file F   the JWT that the orchestrator signed for this task, where the profile asks for one
   --traceparent T      the trace it is part of (W3C Trace Context); else TRACEPARENT of the environment`;
-
-export const runUsage = `Usage: tasklease run --profile P [options] -- CMD [ARG]...
-
-Lease the profile's secrets, run CMD with them, and revoke them when it ends. $TASKLEASE_DIR has the files,
-$TASKLEASE_TASK the task's id, $TRACEPARENT its trace. Signals are forwarded, the terminal is left alone.
-
-Example:
-  tasklease run --profile report-read --param env=prod --duration 15m -- \\
-    sh -c 'set -a; . "$TASKLEASE_DIR/db.env"; psql -c "select 1"'
-  tasklease run --profile tool-call --parent "$TASKLEASE_TASK" -- ./tool.sh   # inside another run
-
-Options:
-${ASKS}
-  --restart-on-change  when a rotation has changed the files: SIGTERM to CMD, SIGKILL after the grace (10 s
-                       at least), and CMD is started again
-  --socket PATH        the agent's socket; else TASKLEASE_SOCKET, else /run/tasklease/agent.sock
-  -h, --help           this text
-
-The task is bound to this process: when it ends, kill -9 included, the lease is revoked; CMD then lives on
-without its secret. When the duration is over, CMD gets SIGTERM, and SIGKILL at the deadline; "tasklease
-extend" moves both. When someone else stops the task, CMD gets SIGTERM. A signal that the profile sends after
-a rotation (on_change) reaches CMD.
-With --restart-on-change leave on_change out. A CMD that ends by itself or by your SIGTERM ends the run.
-
-An agent that is restarted does not disturb CMD. Where the agent is in another pid namespace (a sidecar), the
-task is bound to the connection instead: when the agent stays away for 10 s, it is lost and CMD gets SIGTERM.
-
-When all is well nothing is printed beside CMD's own output but a line a restart. "tasklease stop TASK" shows
-the receipt again; --task gives the task an id that you know.
-
-Exit code: CMD's own (128+n when signal n ended it), 124 when the duration was over, 125 when tasklease
-failed or the task was lost, 126 when CMD is not executable, 127 when it is not found.
-`;
 
 export const startUsage = `Usage: tasklease start --profile P [options]
 
