@@ -21,13 +21,14 @@ export function namingDenials(
     path: string,
     token: Secret | null,
     reply: Promise<T>,
+    body?: unknown,
   ): Promise<T> {
     try {
       return await reply;
     } catch (error) {
       if (token === null || !(error instanceof VaultFailure) || !error.forbidden || error.missing)
         throw error;
-      throw await withLine(error, method, path, token).catch(() => error);
+      throw await withLine(error, method, path, token, body).catch(() => error);
     }
   }
 
@@ -36,13 +37,15 @@ export function namingDenials(
     method: 'GET' | 'POST',
     path: string,
     token: Secret,
+    body: unknown,
   ): Promise<VaultFailure> {
     const seen = tokenPolicies.parse(
       await requests.call('GET', 'auth/token/lookup-self', token, URGENCY.session),
     );
     const rights = (await ownRights(requests, token, [path]))?.[path] ?? null;
     const holder = intoPolicy(seen.data.policies);
-    const hint = hintFor(holder, named(path), neededAt(method, path, named(path)), rights);
+    const needed = neededAt(method, path, named(path));
+    const hint = hintFor(holder, named(path), needed, rights, Object.keys(body ?? {}));
     const { code, message, retryAfterMs } = error.problem;
     const more = retryAfterMs === undefined ? {} : { retryAfterMs };
     return new VaultFailure(error.kind, new Problem(code, message, { hint, ...more }), false, true);
@@ -51,11 +54,11 @@ export function namingDenials(
   return {
     ...requests,
     call: (method, path, token, urgency, body) =>
-      explained(method, path, token, requests.call(method, path, token, urgency, body)),
+      explained(method, path, token, requests.call(method, path, token, urgency, body), body),
     find: (path, token, urgency, body) =>
-      explained('POST', path, token, requests.find(path, token, urgency, body)),
+      explained('POST', path, token, requests.find(path, token, urgency, body), body),
     issue: (method, path, token, urgency, body, query) =>
-      explained(method, path, token, requests.issue(method, path, token, urgency, body, query)),
+      explained(method, path, token, requests.issue(method, path, token, urgency, body, query), body),
   };
 }
 
@@ -64,12 +67,17 @@ function hintFor(
   path: string,
   needed: readonly Capability[],
   rights: readonly string[] | null,
+  sent: readonly string[],
 ): string {
   const line = policyLine(path, ...needed);
+  const parameters =
+    sent.length === 0
+      ? ''
+      : `one of the parameters ${sent.join(', ')} that it does not allow (compare vault-policies/session.hcl), `;
   if (rights === null)
     return `if ${holder} lacks it, add: ${line}; whether it does is not known, because the token may not ask (sys/capabilities-self): tasklease doctor with an administrator's token says more`;
   if (rights.includes('root') || needed.every((one) => rights.includes(one)))
-    return `${holder} has ${line}, so no line is missing; Vault refuses for another reason: parameters that it does not allow (compare vault-policies/session.hcl), the address of the agent (token_bound_cidrs), or a rule beyond policies`;
+    return `${holder} has ${line}, so no line is missing; Vault refuses for another reason: ${parameters}the address of the agent (token_bound_cidrs), or a rule beyond policies`;
   return addTo(holder, line);
 }
 
