@@ -47,17 +47,30 @@ interface Known {
 /** How long after its death the next agent may come. */
 const SOON_MS = 3_600_000;
 
-/** By lease on one side, and how many tokens by task. */
+interface Token {
+  readonly time: string;
+  readonly event: string | null;
+  /** Its reply was lost: Vault may have made it, or not. */
+  readonly lost: boolean;
+}
+
+/** By lease on one side, and the tokens by task. */
 class Side {
   readonly leases = new Map<Hmac, Known>();
-  readonly tokens = new Map<string, { count: number; time: string }>();
+  readonly tokens = new Map<string, Token[]>();
+  /** Reads whose reply was lost, each of which explains one lease. */
   readonly lost: { task: string | null; path: string }[] = [];
 
-  token(task: string | null, time: string): void {
-    const of = this.tokens.get(task ?? '') ?? { count: 0, time };
-    of.count += 1;
-    of.time = time;
-    this.tokens.set(task ?? '', of);
+  token(task: string | null, token: Token): void {
+    const of = this.tokens.get(task ?? '');
+    if (of === undefined) this.tokens.set(task ?? '', [token]);
+    else of.push(token);
+  }
+
+  takeLost({ task, path }: Known): boolean {
+    const at = this.lost.findIndex((one) => one.task === task && one.path === path);
+    if (at >= 0) this.lost.splice(at, 1);
+    return at >= 0;
   }
 }
 
@@ -66,6 +79,8 @@ export class Correlator {
   readonly #ledger = new Side();
   readonly #vault = new Side();
   readonly #strayRenewals: { id: Hmac; time: string }[] = [];
+  /** Tasks that logged in to Vault themselves (vault.mode jwt): their tokens do not say whose they are. */
+  readonly #loggedIn = new Set<string>();
   /** When agents began. */
   readonly #starts: string[] = [];
   #unresolved = 0;
@@ -77,25 +92,26 @@ export class Correlator {
   }
 
   record(record: LedgerRecord): void {
-    const { task, time, event } = record;
+    const { task, time } = record;
+    const event = record.event === null ? null : `${record.event.type}:${record.event.id}`;
     switch (record.type) {
       case 'agent.started':
         this.#starts.push(time);
         return;
-      case 'token.opened':
-        return this.#ledger.token(task, time);
-      case 'token.lost':
-        this.#ledger.token(task, time);
+      case 'grant.accepted':
+        if (record.fact.login !== null) this.#loggedIn.add(task ?? '');
         return;
+      case 'token.opened':
+      case 'token.lost':
+        return this.#ledger.token(task, { time, event, lost: record.type === 'token.lost' });
       case 'leases.issued':
         for (const { lease, path } of record.fact.leases) {
           if (lease === null) continue;
-          const said = event === null ? null : `${event.type}:${event.id}`;
           this.#ledger.leases.set(lease, {
             task,
             path,
             time,
-            event: said,
+            event,
             renewals: 0,
             renewedAt: '',
             revoked: null,
@@ -121,7 +137,7 @@ export class Correlator {
     if (act.time < this.#from) this.#from = act.time;
     if (act.time > this.#to) this.#to = act.time;
     const { kind, task, path, time, event } = act;
-    if (kind === 'token') return this.#vault.token(task, time);
+    if (kind === 'token') return this.#vault.token(task, { time, event, lost: false });
     const clear =
       act.id === null ? null : act.id.startsWith('hmac-') ? this.#options.resolved.get(act.id) : act.id;
     if (clear === undefined || clear === null) {
@@ -164,8 +180,7 @@ export class Correlator {
       const ledger = this.#ledger.leases.get(id);
       if (ledger === undefined) {
         // Its reply was lost: the ledger has the path and not the id.
-        const lost = this.#ledger.lost.some(({ task, path }) => task === vault.task && path === vault.path);
-        if (lost) continue;
+        if (this.#ledger.takeLost(vault)) continue;
         say('vault', 'issued a lease that is not on record', id, vault, this.#nobodyHeard(vault.time));
         continue;
       }
@@ -187,24 +202,29 @@ export class Correlator {
       }
       if (vault.revoked !== null && ledger.revoked !== null) agree.revoked += 1;
       else if (vault.revoked !== null) say('vault', 'revoked it, and no proof is on record', id, ledger);
-      else if (ledger.revoked !== null && this.#unresolved === 0)
+      else if (ledger.revoked !== null && ledger.revoked <= this.#to && this.#unresolved === 0)
         say('ledger', 'revoked, and not by Vault’s log', id, ledger);
     }
     for (const [id, ledger] of this.#ledger.leases) {
-      const within = ledger.time >= this.#from.slice(0, 23) && ledger.time <= this.#to;
-      if (within && !this.#vault.leases.has(id)) say('ledger', 'issued, and not in Vault’s log', id, ledger);
+      if (this.#within(ledger.time) && !this.#vault.leases.has(id))
+        say('ledger', 'issued, and not in Vault’s log', id, ledger);
     }
-    for (const [task, { count, time }] of this.#vault.tokens) {
-      const known = this.#ledger.tokens.get(task)?.count ?? 0;
-      agree.tokens += Math.min(known, count);
-      if (known < count)
-        say(
-          'vault',
-          `made ${count} tokens for it, on record ${known}`,
-          null,
-          { task, time },
-          this.#nobodyHeard(time),
-        );
+    for (const task of new Set([...this.#vault.tokens.keys(), ...this.#ledger.tokens.keys()])) {
+      const made = this.#vault.tokens.get(task) ?? [];
+      const known = this.#ledger.tokens.get(task) ?? [];
+      const opened = known.filter(({ time, lost }) => !lost && this.#within(time)).length;
+      agree.tokens += Math.min(known.length, made.length);
+      const forged = made.find(({ event }) => known.length > 0 && !known.some((one) => one.event === event));
+      if (forged !== undefined)
+        say('vault', `made it a token under event ${forged.event ?? 'none'}`, null, { ...forged, task });
+      if (known.length < made.length) {
+        const what = `made ${made.length} tokens for it, on record ${known.length}`;
+        const { time } = made.at(-1)!;
+        say('vault', what, null, { task, time }, this.#nobodyHeard(time));
+      } else if (opened > made.length && !this.#loggedIn.has(task)) {
+        const what = `got ${opened} tokens, by Vault’s log ${made.length}`;
+        say('ledger', what, null, { task, time: known.at(-1)!.time });
+      }
     }
     for (const { id, time } of this.#strayRenewals) {
       const { task, path } = this.#ledger.leases.get(id)!;
@@ -212,6 +232,11 @@ export class Correlator {
         say('vault', 'acted on a lease whose issue is not in its log', id, { task, path, time });
     }
     return { differences, unheard, agree, unresolved: this.#unresolved };
+  }
+
+  /** While Vault's log lasted. */
+  #within(time: string): boolean {
+    return time >= this.#from.slice(0, 23) && time <= this.#to;
   }
 
   /** An agent began soon after: the one that asked was dead or about to die. */

@@ -25,7 +25,7 @@ Examples:
   tasklease audit correlate --vault-audit audit.log --vault https://vault.internal:8200 --token-file auditor --device file
 
 Options:
-  --vault-audit FILE   Vault's audit log, JSON lines (required)
+  --vault-audit FILE   Vault's audit log, JSON lines, .gz too (required; again for each rotated file)
   --hmac-key FILE      the ledger's key for ids (default: hmac.key in the ledger's directory)
   --vault URL          ask this Vault's sys/audit-hash for the hashes of lease ids; needs the two below
   --token-file FILE    a token that may update sys/audit-hash/DEVICE
@@ -38,7 +38,7 @@ Exit code: 0 both agree, 1 they differ or cannot be read, 2 usage
   async run(args) {
     const { values } = parse('audit correlate', args, {
       ...placeOptions,
-      'vault-audit': { type: 'string' },
+      'vault-audit': { type: 'string', multiple: true },
       'hmac-key': { type: 'string' },
       vault: { type: 'string' },
       'token-file': { type: 'string' },
@@ -47,19 +47,19 @@ Exit code: 0 both agree, 1 they differ or cannot be read, 2 usage
       help: { type: 'boolean', short: 'h' },
     });
     const output = readOutput('audit correlate', values.output);
-    const log = values['vault-audit'];
-    if (log === undefined)
+    const logs = values['vault-audit'];
+    if (logs === undefined)
       throw new UsageError('--vault-audit is missing', 'tasklease audit correlate --vault-audit FILE');
     const path = await ledgerPath(values);
     const key = keyIn(values['hmac-key'] ?? join(path, 'hmac.key'));
-    const acts = await actsIn(log);
+    const { acts, cut } = await actsIn(logs);
     const resolved = values.vault === undefined ? new Map<string, string>() : await hashes(acts, values);
     const hmac = (clear: string) => `hmac-sha256:${createHmac('sha256', key).update(clear).digest('hex')}`;
     const correlator = new Correlator({ hmac, resolved });
     for await (const record of readRecords(ledgerLines(path))) correlator.record(record);
     for (const act of acts) correlator.vault(act);
     const result = correlator.result();
-    print(output === 'json' ? JSON.stringify(result) : text(result));
+    print(output === 'json' ? JSON.stringify({ ...result, cut }) : text(result, cut));
     return result.differences.length === 0 ? Exit.ok : Exit.failed;
   },
 };
@@ -75,19 +75,23 @@ function keyIn(path: string): Buffer {
   }
 }
 
-async function actsIn(log: string): Promise<VaultAct[]> {
+/** @returns what Vault did, and the files whose last line was still being written */
+async function actsIn(logs: readonly string[]): Promise<{ acts: VaultAct[]; cut: string[] }> {
   const acts: VaultAct[] = [];
-  for await (const { text: line, line: number } of sourceLines([log])) {
+  const cut: string[] = [];
+  for await (const { text: line, line: number, file, whole } of sourceLines(logs)) {
     if (line.trim() === '') continue;
     try {
       const act = vaultAct(line);
       if (act !== null) acts.push(act);
     } catch {
-      throw new SourceFault(`line ${number} of ${log} is not JSON: is it the audit log of a file device?`);
+      if (whole)
+        throw new SourceFault(`line ${number} of ${file} is not JSON: is it the audit log of a file device?`);
+      cut.push(file);
     }
   }
-  // A device writes in the order of the answers, several devices may not.
-  return acts.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  // A device writes in the order of the answers, several devices and files may not.
+  return { acts: acts.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)), cut };
 }
 
 /** What Vault makes of each lease id that its log shows in clear: hash → clear. */
@@ -121,7 +125,7 @@ async function hashes(
   return found;
 }
 
-function text({ differences, unheard, agree, unresolved }: Correlation): string {
+function text({ differences, unheard, agree, unresolved }: Correlation, cut: readonly string[]): string {
   const { tokens, issued, renewed, revoked } = agree;
   const both = `both have ${tokens} tokens, ${issued} leases issued, ${renewed} renewals, ${revoked} revocations`;
   const dead = unheard.map(
@@ -134,7 +138,8 @@ function text({ differences, unheard, agree, unresolved }: Correlation): string 
       : [
           `${unresolved} revocations are hashed in Vault's log: --vault, --token-file and --device compare them too`,
         ];
-  const rest = [...dead, ...hashed];
+  const torn = cut.map((file) => `the last line of ${file} is cut, and left out`);
+  const rest = [...dead, ...hashed, ...torn];
   if (differences.length === 0)
     return [paint('green', 'the ledger and Vault agree'), both, ...rest].join('\n');
   const rows = differences.map(({ where, what, task, path, lease, time }) => [
