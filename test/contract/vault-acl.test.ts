@@ -14,6 +14,7 @@ import { printHcl } from '../../src/policy/hcl-print.ts';
 import { readPolicy } from '../../src/policy/hcl-read.ts';
 import type { PathRule, Policy } from '../../src/policy/model.ts';
 import { type Known, permits } from '../../src/policy/permits.ts';
+import { administer } from '../harness/administer.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tasklease-acl-'));
 let vault: VaultServer;
@@ -29,11 +30,7 @@ afterAll(async () => {
   forgetDirectory(dir);
 });
 
-async function root(method: string, path: string, body?: unknown) {
-  const reply = await vault.request(method, path, body);
-  expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).toBeLessThan(300);
-  return reply.body;
-}
+const root = (method: string, path: string, body?: unknown) => administer({ vault }, method, path, body);
 
 const CAPABILITIES: readonly Capability[] = ['create', 'read', 'update', 'delete'];
 

@@ -2,6 +2,7 @@
 // customers apart, and the agent's session could not read a secret if it wanted to.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { AUDIENCE, assertionOf, ISSUER, pem, signingKey } from '../harness/issuer.ts';
 import { otherUser } from '../harness/other-user.ts';
 import type { Json } from '../harness/socket-api.ts';
@@ -16,11 +17,7 @@ const uids = [process.getuid!()];
 let world: World;
 let keyFile = '';
 
-const admin = async (method: string, path: string, body?: unknown): Promise<Json> => {
-  const reply = await world.vault.request(method, path, body);
-  expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).toBeLessThan(300);
-  return reply.body;
-};
+const admin = (method: string, path: string, body?: unknown) => administer(world, method, path, body);
 const role = {
   ...JSON.parse(readFileSync('vault-policies/jwt-role.json', 'utf8')),
   token_policies: ['tasklease-report-read', 'customers'],

@@ -4,6 +4,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { administer } from '../harness/administer.ts';
 import { AUDIENCE, assertionOf, ISSUER, pem, signingKey } from '../harness/issuer.ts';
 import type { Json } from '../harness/socket-api.ts';
 import { startTask, stopTask } from '../harness/tasks.ts';
@@ -14,11 +15,7 @@ const key = signingKey('ES256');
 let world: World;
 let rootToken = '';
 const env = () => ({ VAULT_ADDR: world.vault.address, VAULT_TOKEN: world.vault.rootToken });
-const root = async (method: string, path: string, body?: unknown): Promise<Json> => {
-  const reply = await world.vault.request(method, path, body);
-  expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).toBeLessThan(300);
-  return reply.body;
-};
+const root = (method: string, path: string, body?: unknown) => administer(world, method, path, body);
 
 beforeAll(async () => {
   world = await createWorld({ start: false, leash: '10s' });

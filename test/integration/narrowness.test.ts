@@ -2,6 +2,7 @@
 // clear, a task reads its own customer's record and is answered 403 for the neighbour's.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { administer } from '../harness/administer.ts';
 import { customerPolicy, customerRecords } from '../harness/customers.ts';
 import { profile } from '../harness/sample-profiles.ts';
 import { expectProblem, startTask, stopTask } from '../harness/tasks.ts';
@@ -39,11 +40,7 @@ beforeAll(async () => {
 beforeEach(() => admin('POST', ROLE, { allowed_entity_aliases: ['c-*'] }));
 afterAll(() => world?.close());
 
-const admin = async (method: string, path: string, body?: unknown) => {
-  const reply = await world.vault.request(method, path, body);
-  expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).toBeLessThan(300);
-  return reply.body;
-};
+const admin = (method: string, path: string, body?: unknown) => administer(world, method, path, body);
 
 const start = (task: string, profile: string, params: Record<string, string>) =>
   world.api('PUT', `/v1/tasks/${task}`, { profile, params });

@@ -8,7 +8,7 @@ import type { Strike } from './world/hazards.ts';
 import { GUARDED } from './world/scenery.ts';
 import type { SimSecret } from './world/sim-vault-model.ts';
 import type { SimTask } from './world/tasks.ts';
-import type { TermsOptions } from './world/terms.ts';
+import { PLAIN, type TermsOptions } from './world/terms.ts';
 import { World } from './world/world.ts';
 
 interface Story {
@@ -50,13 +50,7 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
   'a rotation that fails': async ({ start, pass, world }) => {
     await start('web', 120_000);
     await pass(15_000);
-    const { model } = world;
-    world.window(
-      'vault',
-      8000,
-      () => model.down.add('pki'),
-      () => model.down.delete('pki'),
-    );
+    world.engineDown('pki', 8000);
     await pass(30_000);
   },
   'an extension': async ({ start, happenings, pass }) => {
@@ -110,15 +104,10 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
   },
   'a certificate that Vault forgets': async ({ start, happenings, world, pass }) => {
     const task = await start('web', 60_000);
-    const { model } = world;
-    world.window(
-      'vault',
-      8000,
-      () => model.down.add('pki'),
-      () => model.down.delete('pki'),
-    );
+    world.engineDown('pki', 8000);
     happenings.callers.stop(task);
     await pass(3000);
+    const { model } = world;
     model.restore({ ...model.snapshot(), certificates: [] });
     world.restoredAt = world.at;
     await pass(30_000);
@@ -126,24 +115,12 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
   'a rotation by Vault': async ({ start, world, pass }) => {
     await start('config', 60_000);
     await pass(15_000);
-    const { model } = world;
-    world.window(
-      'vault',
-      15_000,
-      () => model.down.add('static'),
-      () => model.down.delete('static'),
-    );
+    world.engineDown('static', 15_000);
     await pass(40_000);
   },
   'an abandoned proof': async ({ start, happenings, world, pass }) => {
     const task = await start('report', 60_000);
-    const { model } = world;
-    world.window(
-      'vault',
-      8000,
-      () => model.down.add('database'),
-      () => model.down.delete('database'),
-    );
+    world.engineDown('database', 8000);
     happenings.callers.stop(task);
     await pass(3000);
     happenings.callers.abandon(task);
@@ -153,30 +130,9 @@ export const SCENARIOS: Readonly<Record<string, (story: Story) => Promise<unknow
 
 /** Stories about secrets that hang under no lease. */
 const TERMS: Readonly<Record<string, TermsOptions>> = {
-  'a certificate by its serial': {
-    certificate: 'serial',
-    value: 'kv',
-    periodMs: 0,
-    queueMs: 0,
-    ttlField: true,
-    requiring: 1,
-  },
-  'a certificate that Vault forgets': {
-    certificate: 'serial',
-    value: 'kv',
-    periodMs: 0,
-    queueMs: 0,
-    ttlField: false,
-    requiring: 0,
-  },
-  'a rotation by Vault': {
-    certificate: 'leased',
-    value: 'static',
-    periodMs: 12_000,
-    queueMs: 0,
-    ttlField: false,
-    requiring: 0,
-  },
+  'a certificate by its serial': { ...PLAIN, certificate: 'serial', ttlField: true, requiring: 1 },
+  'a certificate that Vault forgets': { ...PLAIN, certificate: 'serial' },
+  'a rotation by Vault': { ...PLAIN, value: 'static', periodMs: 12_000 },
 };
 
 export interface ScenarioResult {

@@ -11,7 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { LOGIN } from '../../policy/names.ts';
@@ -73,7 +73,7 @@ export async function handOver({ file, make }: Credential, vault: VaultAdmin): P
   try {
     const { uid, gid } = statSync(dirname(file));
     if (process.geteuid!() === 0) chownSync(beside, uid, gid);
-    writeSync(fd, await make(vault));
+    writeFileSync(fd, await make(vault));
     fsyncSync(fd);
     renameSync(beside, file);
   } catch (error) {

@@ -118,12 +118,7 @@ export class Happenings {
       const { rotates } = this.#world.terms;
       const engine = this.#draw.pick(['database', rotates ? 'static' : 'database', 'pki'] as const);
       if (model.down.has(engine)) return;
-      this.#world.window(
-        'vault',
-        this.#outage(),
-        () => model.down.add(engine),
-        () => model.down.delete(engine),
-      );
+      this.#world.engineDown(engine, this.#outage());
     },
     endSession: () => {
       const { model } = this.#world;

@@ -36,7 +36,8 @@ export interface TermsOptions {
   readonly requiring: number;
 }
 
-const PLAIN: TermsOptions = {
+/** A certificate under a lease, and a value that nobody rotates. */
+export const PLAIN: TermsOptions = {
   certificate: 'leased',
   value: 'kv',
   periodMs: 0,

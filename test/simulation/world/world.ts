@@ -188,6 +188,17 @@ export class World {
     this.clock.after(ms, close);
   }
 
+  /** An engine of Vault's answers nothing for a while. */
+  engineDown(engine: SimSecret['engine'], ms: number): void {
+    const { down } = this.model;
+    this.window(
+      'vault',
+      ms,
+      () => down.add(engine),
+      () => down.delete(engine),
+    );
+  }
+
   /** From here on nothing goes wrong any more. */
   becomeQuiet(): void {
     this.quiet = true;
