@@ -1,10 +1,11 @@
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { defineConfig } from 'rolldown';
 import { isolatedDeclarationSync } from 'rolldown/experimental';
 
-const FILE = 'dist/tasklease.js';
+const BUNDLE = 'dist/bundle.cjs';
 
 /** Pure ASCII: one other character would make V8 keep the whole source at two bytes each. */
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
@@ -30,64 +31,82 @@ const OUTSIDE = '\0outside:';
 
 /**
  * Node's own modules and koffi, taken when the module that needs them runs. An import of theirs would be hoisted, so
- * that every command loaded them all, and would evaluate every export: of node:http a whole HTTP client for
- * WebSocket, of node:fs its streams. That was most of what a command took to start.
+ * that every command loaded them all. What an export of theirs is computed by (of node:http a whole HTTP client for
+ * WebSocket, of node:fs its streams) is left out: whoever needs one takes it from the default export.
  */
 function takenWhenNeeded(id: string): string {
   const name = id.slice(OUTSIDE.length);
-  const exported = Object.keys(createRequire(import.meta.url)(name));
-  const valid = exported.filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
+  const all = Object.getOwnPropertyDescriptors(createRequire(import.meta.url)(name));
+  const exported = Object.keys(all).filter((key) => key !== 'default' && 'value' in all[key]!);
   return [
-    "import { createRequire } from 'node:module';",
-    `const taken = createRequire(import.meta.url)(${JSON.stringify(name)});`,
+    `const taken = require(${JSON.stringify(name)});`,
     'export default taken;',
-    // What nobody imports is not even looked at.
-    ...valid.map((key) => `const the_${key} = /* @__PURE__ */ (() => taken.${key})();`),
-    `export { ${valid.map((key) => `the_${key} as ${key}`).join(', ')} };`,
+    ...exported.map((key) => `const the_${key} = taken.${key};`),
+    `export { ${exported.map((key) => `the_${key} as ${key}`).join(', ')} };`,
   ].join('\n');
 }
 
-// One file that is shell and JavaScript at once (see src/launcher.sh). Comments go and syntax is
-// compressed, which saves memory at run time; names stay, so that stack traces can be read.
-const command = defineConfig({
+// Comments go and syntax is compressed, which saves memory at run time; names stay, so that stack traces can be read.
+const minify = { compress: true, mangle: false, codegen: true } as const;
+
+// Everything but koffi in one function, which the executable compiles or has compiled (see src/loader.ts).
+const bundle = defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   // The user's own, where there are any (README, Traces).
   external: [/^@opentelemetry\//],
   resolve: { alias: { axios: resolve('src/adapters/vault/no-axios.cjs') } },
   output: {
-    file: FILE,
-    format: 'esm',
+    file: BUNDLE,
+    format: 'cjs',
     codeSplitting: false,
-    minify: { compress: true, mangle: false, codegen: true },
-    postBanner: readFileSync('src/launcher.sh', 'utf8').trimEnd(),
+    dynamicImportInCjs: true,
+    minify,
+    postBanner: "(function (require, __filename) { 'use strict';",
+    postFooter: '})',
   },
   plugins: [
     {
       name: 'taken when needed',
       resolveId(source, _importer, { kind }) {
         if (source !== 'koffi' && !isBuiltin(source)) return null;
-        // What is required is taken when needed as it is, by the one import that there has to be.
-        const asItIs = kind === 'require-call' || source === 'node:module';
-        return asItIs ? { id: source, external: true } : `${OUTSIDE}${source}`;
+        // What is required is taken when needed as it is.
+        return kind === 'require-call' ? { id: source, external: true } : `${OUTSIDE}${source}`;
       },
       load: (id) => (id.startsWith(OUTSIDE) ? { code: takenWhenNeeded(id), moduleSideEffects: false } : null),
     },
     {
-      name: 'executable',
-      generateBundle(_options, bundle) {
-        const modules = Object.values(bundle).flatMap((chunk) =>
+      name: 'licences, and a digest',
+      generateBundle(_options, output) {
+        const modules = Object.values(output).flatMap((chunk) =>
           'moduleIds' in chunk ? chunk.moduleIds : [],
         );
         this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENSES', source: licences(modules) });
       },
       writeBundle() {
-        const code = readFileSync(FILE, 'utf8').replace(/[^\0-\x7f]/g, escaped);
-        writeFileSync(FILE, code);
-        chmodSync(FILE, 0o755);
+        for (const file of readdirSync('dist')) if (file.endsWith('.v8')) rmSync(join('dist', file));
+        const code = readFileSync(BUNDLE, 'utf8')
+          .replace(/[^\0-\x7f]/g, escaped)
+          .trimEnd();
+        const digest = createHash('sha256').update(code).digest('hex').slice(0, 16);
+        writeFileSync(BUNDLE, `${code} //${digest}\n`);
       },
     },
   ],
+});
+
+const EXECUTABLE = 'dist/tasklease.js';
+// Shell and JavaScript at once (see src/launcher.sh).
+const executable = defineConfig({
+  input: 'src/loader.ts',
+  platform: 'node',
+  output: {
+    file: EXECUTABLE,
+    format: 'esm',
+    minify,
+    postBanner: readFileSync('src/launcher.sh', 'utf8').trimEnd(),
+  },
+  plugins: [{ name: 'executable', writeBundle: () => chmodSync(EXECUTABLE, 0o755) }],
 });
 
 /** The client's types in one file: what these declare, without their imports of one another. */
@@ -116,4 +135,4 @@ const client = defineConfig({
   ],
 });
 
-export default [command, client];
+export default [bundle, executable, client];

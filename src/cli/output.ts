@@ -3,7 +3,6 @@
 // terminal and never with NO_COLOR (no-color.org); a caller's text cannot steer the terminal.
 
 import { writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
 
 const STDERR = 2;
@@ -25,6 +24,7 @@ export function say(text: string): void {
 /** Asks for one line on the terminal; what is typed is nobody's secret. */
 export async function ask(question: string): Promise<string> {
   say(question);
+  const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: process.stdin, terminal: false });
   for await (const line of lines) return line.trim();
   return '';

@@ -25,6 +25,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   audit: ['domain', 'ports', 'schema'],
   commands: [...BELOW_THE_TOP, 'policy', 'audit', 'dev'],
   main: ['cli', 'commands'],
+  // The executable's own JavaScript: what it loads, the bundle of main, it does not import.
+  loader: [],
 };
 
 /** Packages by layer; `node:` is listed where built-in modules are allowed. */
@@ -43,6 +45,7 @@ const PACKAGES: Readonly<Record<string, true | readonly string[]>> = {
   audit: [],
   commands: ['node:'],
   main: ['node:'],
+  loader: [],
 };
 
 /** System calls are one foundation that several adapters stand on; it imports nothing of ours. */

@@ -240,7 +240,7 @@ test('without an endpoint nothing of OpenTelemetry is loaded, and none of it is 
   await running({ NODE_OPTIONS });
   expect(readFileSync(loaded, 'utf8')).toContain('@opentelemetry/api');
   expect(readFileSync(join(ROOT, 'dist/THIRD-PARTY-LICENSES'), 'utf8')).not.toMatch(/opentelemetry/i);
-  const bundle = readFileSync(join(ROOT, 'dist/tasklease.js'), 'utf8');
+  const bundle = readFileSync(join(ROOT, 'dist/bundle.cjs'), 'utf8');
   const imported = [...bundle.matchAll(/@opentelemetry\//g)].length;
   expect(imported).toBe([...bundle.matchAll(/import\([`'"]@opentelemetry\//g)].length);
   expect(imported).toBeGreaterThan(3);
