@@ -23,8 +23,11 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
     throw new SettingsFault(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}): check the path and its owner`,
+      code === 'ENOENT'
+        ? `${file}: there is no such file: name yours with --config FILE, or let tasklease init write a first one`
+        : `${file}: cannot be read (${code}): check its owner and mode`,
     );
   }
 }

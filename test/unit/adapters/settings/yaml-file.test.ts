@@ -162,7 +162,7 @@ describe('reading', () => {
     try {
       const missing = join(dir, 'agent.yaml');
       expect(faultOf(() => readYaml(missing, agentConfig))).toBe(
-        `${missing}: cannot be read (ENOENT): check the path and its owner`,
+        `${missing}: there is no such file: name yours with --config FILE, or let tasklease init write a first one`,
       );
       expect(faultOf(() => readYaml(dir, agentConfig))).toContain(`${dir}: cannot be read (EISDIR)`);
       writeFileSync(missing, 'a: 1\n');
