@@ -149,10 +149,14 @@ export function assertedUntil(
   expires: Instant | null,
   now: Moment,
 ): Instant {
-  if (rule?.capsTtl !== true || expires === null) return Number.MAX_SAFE_INTEGER;
-  if (expires - now.at >= 1000) return expires;
+  const until = cappedBy(rule, expires);
+  if (until - now.at >= 1000) return until;
   throw rejected('it has expired', 'get a new one for this task, and compare the clocks');
 }
+
+/** The same for a task that lives: where that has passed, it is over, and not refused. */
+export const cappedBy = (rule: AssertionRule | undefined, expires: Instant | null): Instant =>
+  rule?.capsTtl !== true || expires === null ? Number.MAX_SAFE_INTEGER : expires;
 
 /** @throws Problem IDENTITY_REJECTED unless it is valid now (RFC 7519 §4.1.4 to 4.1.6) */
 export function checkTimes(claims: Claims, now: Moment): void {

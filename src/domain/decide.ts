@@ -16,14 +16,17 @@ import { Problem } from './problem.ts';
 import {
   CUT_DELAY_MS,
   deliver,
+  endedMeanwhile,
   gaveUp,
   isRaising,
   probe,
   publishDeferred,
   raise,
+  slow,
   supersede,
   tellIfUntold,
   took,
+  tooShort,
 } from './raise.ts';
 import * as retire from './retire.ts';
 import { continueStop } from './retire.ts';
@@ -97,11 +100,11 @@ function react(step: Step, event: GrantEvent): void {
       if (problem !== null) return raisingFailed(step, n, problem);
       if (grant.pending.orphaned) return raisingFailed(step, n, sessionOver());
       if (!isRaising(grant, n)) return step.pending({ raising: null });
-      return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);
+      return grant.plan.ready === undefined ? handOver(step, n) : probe(step, n);
     }
     case 'probed':
       if (!isRaising(grant, event.n)) return step.pending({ raising: null });
-      return grant.pending.orphaned ? raisingFailed(step, event.n, sessionOver()) : deliver(step, event.n);
+      return grant.pending.orphaned ? raisingFailed(step, event.n, sessionOver()) : handOver(step, event.n);
     case 'probeFailed':
       return raisingFailed(step, event.n, event.problem);
     case 'published':
@@ -174,6 +177,12 @@ function react(step: Step, event: GrantEvent): void {
   }
 }
 
+function handOver(step: Step, n: number): void {
+  const ended = endedMeanwhile(step.grant, n, step.now.at);
+  if (ended === null) deliver(step, n);
+  else raisingFailed(step, n, ended);
+}
+
 /** A start that fails is refused; a rotation that fails is tried again while the task goes on. */
 function raisingFailed(step: Step, n: number, problem: Problem): void {
   if (!isRaising(step.grant, n)) return step.pending({ raising: null });
@@ -190,16 +199,6 @@ function alarm(step: Step): void {
   if (step.due(pending.answerBy)) step.record({ type: 'grant.refused', problem: slow().body() });
   else if (step.due(deadline)) step.record({ type: 'grant.refused', problem: tooShort().body() });
 }
-
-const slow = (): Problem =>
-  new Problem('VAULT_UNREACHABLE', 'Vault did not answer in time', {
-    hint: 'try again; what Vault issues late is revoked at once',
-  });
-
-const tooShort = (): Problem =>
-  new Problem('SIGNAL_INVALID', 'the deadline passed before the task became active', {
-    hint: 'ask for a longer duration; a child never lives longer than its parent',
-  });
 
 const SESSION_ENDED = 'the Vault session above its token ended';
 

@@ -55,6 +55,7 @@ const issued = (lease: IssuedLease, at: Moment): Lease => ({
   endsAt: lease.ends_at === null ? null : instantOf(lease.ends_at, at),
   endsBy: lease.ttl_ms === null ? null : at.at + lease.ttl_ms,
   renewedAt: at.at,
+  late: null,
   renewable: lease.renewable,
   revocable: lease.revocable,
   // Journals of earlier agents do not say.
@@ -75,19 +76,24 @@ export const tokenLease = (accessor: string, ttlMs: number, endsAt: Instant, at:
   endsAt,
 });
 
-/** What a renewal has changed. */
-export const prolonged = (
+/** What a renewal has changed. Where a late one may undo it, no more is believed than that would leave. */
+export function prolonged(
   lease: Lease,
   news: { readonly ttl_ms: number; readonly ends_at: string; readonly capped: boolean },
   at: Moment,
-): Lease => ({
-  ...lease,
-  ttlMs: news.ttl_ms,
-  endsAt: instantOf(news.ends_at, at),
-  endsBy: at.at + news.ttl_ms,
-  renewedAt: at.at,
-  capped: news.capped,
-});
+): Lease {
+  const late = lease.late === null || lease.late.until <= at.at ? null : lease.late;
+  const leftMs = late?.ttlMs ?? Number.POSITIVE_INFINITY;
+  return {
+    ...lease,
+    late,
+    ttlMs: Math.min(news.ttl_ms, leftMs),
+    endsAt: Math.min(instantOf(news.ends_at, at), at.at + leftMs),
+    endsBy: at.at + news.ttl_ms,
+    renewedAt: at.at,
+    capped: news.capped,
+  };
+}
 
 /** A lease whose reply was lost: its id was never seen. */
 const LOST = { id: null, ttl_ms: null, ends_at: null, renewable: false, revocable: true } as const;

@@ -219,8 +219,8 @@ function moved(
       ? grant.generations
       : grant.generations.map((generation) => ({
           ...generation,
-          leases: generation.leases.map((lease) => perhapsCut(lease, grant.deadline)),
-          token: generation.token === null ? null : perhapsCut(generation.token, grant.deadline),
+          leases: generation.leases.map((lease) => perhapsCut(lease, grant.deadline, at.at)),
+          token: generation.token === null ? null : perhapsCut(generation.token, grant.deadline, at.at),
         })),
   };
 }

@@ -27,6 +27,8 @@ export interface Lease {
    */
   readonly endsBy: Instant | null;
   readonly renewedAt: Instant;
+  /** A request that asked for no more than this may have its effect until then, after later ones. */
+  readonly late: { readonly ttlMs: number; readonly until: Instant } | null;
   readonly renewable: boolean;
   readonly revocable: boolean;
   /** Its end is Vault's rotation of it: the same path gives the next one then, and nothing before. */
@@ -118,14 +120,24 @@ export const incrementSeconds = (lease: Lease, deadline: Instant, now: Instant):
 export const needsCut = (lease: Lease, deadline: Instant): boolean =>
   lease.renewable && lease.id !== null && lease.endsAt !== null && lease.endsAt > deadline + 1000;
 
+/** Vault ends a request after 90 s (default_max_request_duration); what nobody heard of may have its effect until then. */
+const LATE_MS = 120_000;
+/** Not even for that is Vault asked all the time. */
+const LEAST_LATE_MS = 10_000;
+
 /**
  * What is known of a lease once its deadline is moved later: one that was to be cut may have been, by a request
- * whose answer nobody heard. Until a renewal says otherwise it ends where it was to be cut.
+ * whose answer nobody heard. Until a renewal says otherwise it ends where it was to be cut. And what was asked for with
+ * the old deadline in mind may be late, and cut it after that renewal.
  */
-export const perhapsCut = (lease: Lease, deadline: Instant): Lease =>
-  lease.proof === null && needsCut(lease, deadline)
-    ? { ...lease, ttlMs: deadline - lease.renewedAt, endsAt: deadline }
-    : lease;
+export function perhapsCut(lease: Lease, deadline: Instant, now: Instant): Lease {
+  if (lease.proof !== null || lease.issuedTtlMs === null) return lease;
+  const cut = needsCut(lease, deadline);
+  if (!cut && (renewAt(lease, deadline) ?? Number.POSITIVE_INFINITY) > now) return lease;
+  const ttlMs = Math.max(deadline - now, LEAST_LATE_MS);
+  const late = ttlMs < lease.issuedTtlMs ? { ttlMs, until: now + LATE_MS } : lease.late;
+  return cut ? { ...lease, late, ttlMs: deadline - lease.renewedAt, endsAt: deadline } : { ...lease, late };
+}
 
 /** Full jitter (0 to the cap), the cap doubling from 250 ms to 15 s. `attempt` counts from 1. */
 export function retryDelayMs(seed: string, attempt: number): number {

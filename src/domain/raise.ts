@@ -3,10 +3,10 @@
 // is retired, never left.
 
 import type { Generation, Grant } from './grant.ts';
-import { current, mortals, works } from './grant.ts';
+import { current, generationOf, mortals, works } from './grant.ts';
 import type { Instant } from './instant.ts';
-import { needsCut, retryDelay } from './lease.ts';
-import type { Problem } from './problem.ts';
+import { deadAt, needsCut, retryDelay } from './lease.ts';
+import { Problem } from './problem.ts';
 import type { Step } from './step.ts';
 
 /** Leases longer than the task are cut this long after it became active, so that no start or short task waits. */
@@ -37,6 +37,29 @@ export function probe(step: Step, n: number): void {
   // From here on it is not Vault that the caller waits for; the probe has a limit of its own.
   step.pending({ raising: 'probe', answerBy: null });
   step.ask({ type: 'probe', n });
+}
+
+export const slow = (): Problem =>
+  new Problem('VAULT_UNREACHABLE', 'Vault did not answer in time', {
+    hint: 'try again; what Vault issues late is revoked at once',
+  });
+
+export const tooShort = (): Problem =>
+  new Problem('SIGNAL_INVALID', 'the deadline passed before the task became active', {
+    hint: 'ask for a longer duration; a child never lives longer than its parent',
+  });
+
+/** Why nobody is given this generation: some secrets may take longer to come, or to work, than others live. */
+export function endedMeanwhile(grant: Grant, n: number, now: Instant): Problem | null {
+  const ended = mortals(generationOf(grant, n)!).find(
+    (lease) => (deadAt(lease, grant.deadline) ?? Number.POSITIVE_INFINITY) <= now,
+  );
+  if (ended === undefined) return null;
+  return new Problem(
+    'VAULT_UNREACHABLE',
+    `the lease of ${ended.secret} ended before everything that the task needs was there`,
+    { hint: 'its TTL is shorter than Vault or the server behind it takes: give its role a longer one' },
+  );
 }
 
 export function deliver(step: Step, n: number): void {

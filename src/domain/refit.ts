@@ -1,7 +1,7 @@
 // Owns what a changed profile means for a task that lives. Invariant: it keeps what it was started with; a version that
 // gives less is taken with the next generation, one that gives more or something else never; its end only moves nearer.
 
-import { assertedUntil, recheck } from './assertion.ts';
+import { cappedBy, recheck } from './assertion.ts';
 import type { Grant } from './grant.ts';
 import type { Instant, Moment } from './instant.ts';
 import { isWithin } from './narrower.ts';
@@ -32,8 +32,7 @@ export function refit(grant: Grant, profile: Profile, now: Moment): Refitted {
   const { plan } = fit(task, profile, asked, caller, asserted);
   keepWithin(grant, profile, plan);
   const latest = grant.acceptedAt + profile.ttl.maxMs + profile.ttl.graceMs;
-  const capped = assertedUntil(profile.allow.assertion, grant.assertedUntil, now);
-  const end = Math.min(openUntil(profile, now), capped);
+  const end = Math.min(openUntil(profile, now), cappedBy(profile.allow.assertion, grant.assertedUntil));
   const latestDeadline = Math.min(grant.latestDeadline, latest, end);
   const wider = !mayBecome(grant, plan);
   const version = wider ? null : (profile.version ?? null);

@@ -27,8 +27,8 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'publish-before-it-is-ready',
     file: 'src/domain/decide.ts',
-    find: 'return grant.plan.ready === undefined ? deliver(step, n) : probe(step, n);',
-    replace: 'return deliver(step, n);',
+    find: 'return grant.plan.ready === undefined ? handOver(step, n) : probe(step, n);',
+    replace: 'return handOver(step, n);',
     seed: 1,
   },
   {
@@ -171,6 +171,13 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
     find: 'over(lease.endsBy, now)',
     replace: 'true',
     seed: 228607,
+  },
+  {
+    name: 'hand-over-what-ended-meanwhile',
+    file: 'src/domain/decide.ts',
+    find: 'if (ended === null) deliver(step, n);',
+    replace: 'if (ended === null || n > 0) deliver(step, n);',
+    seed: 9_001_689,
   },
   {
     name: 'nothing-is-ever-proved',

@@ -37,7 +37,7 @@ export function judgeFacts(world: World, entry: Entry): void {
       return judgeProofs(world, grant, fact.n, fact.leases);
     case 'generation.opened': {
       const living = [...grant.generations.values()].filter(({ proved }) => !proved);
-      judgeGrowth(world, grant, fact.n, fact.plan);
+      judgeGrowth(world, grant, fact.n, fact.plan, decidedAt + world.bootOffset);
       if (living.length > 2) world.blame(`${living.length} generations of ${grant.task} live`);
       if (grant.stoppingAt !== null) world.blame(`a generation of ${grant.task} is opened after its stop`);
       return;
@@ -67,7 +67,13 @@ export function judgeFacts(world: World, entry: Entry): void {
 }
 
 /** What a running task is given only ever becomes less, and does so with the next generation. */
-function judgeGrowth(world: World, grant: LedgerGrant, n: number, plan: Plan | null): void {
+function judgeGrowth(
+  world: World,
+  grant: LedgerGrant,
+  n: number,
+  plan: Plan | null,
+  decidedAt: number,
+): void {
   const before = grant.scope;
   const scope = plan === null ? before : new Set(scopeOf(plan));
   if (!scope.isSubsetOf(before))
@@ -75,7 +81,7 @@ function judgeGrowth(world: World, grant: LedgerGrant, n: number, plan: Plan | n
   grant.scope = scope;
   if (n === 1) return;
   const held = world
-    .versions(grant.profile, world.at - 200)
+    .versions(grant.profile, decidedAt - 200)
     .map(({ policies, secrets }) => new Set([...policies, ...secrets.map(({ path }) => path)]));
   if (held.length === 0 || !held.every((given) => given.isSubsetOf(before))) return;
   const given = held.reduce((all, one) => all.union(one));
@@ -152,7 +158,11 @@ function judgeProofs(
     ) {
       // What was done and could not be heard or recorded cannot be known: a lost answer, a crash.
       const generation = grant.generations.get(n)!;
-      const cutShort = (generation.leases.get(id)?.endsAt ?? 0) > ended.at + 2000;
+      const lease = generation.leases.get(id);
+      const cutShort = (lease?.endsAt ?? 0) > ended.at + 2000;
+      // Of a renewal that it slept through an agent cannot say when it took effect, nor so when that was over.
+      const awakeSince = world.life?.awakeSince ?? 0;
+      if (awakeSince > ended.at && (lease?.heardAt ?? 0) >= awakeSince) continue;
       const unheard =
         ended.cause === 'expired' || ended.cause === 'parent'
           ? cutShort && (orphan(world, grant) || world.calm.since(world.at, ['path']) > generation.openedAt)

@@ -14,6 +14,8 @@ const WELL_MS = 2000;
 const FOLLOWED_MS = 4000;
 const AGAIN_WELL_MS = 35_000;
 const SETTLED_MS = 45_000;
+/** From the decision to the files. */
+const HANDED_MS = 1000;
 /** What would only be followed at the end of the task is not. */
 const LAST_MS = 2600;
 
@@ -54,9 +56,10 @@ export class TermsJudge {
     if (world.terms.impossible(grant.asks)) world.blame(`${task} is given what cannot be revoked`);
     for (const { secret, data } of deliveries) {
       const id = issuedAs(data);
-      if (id === null || generation.leases.has(id)) continue;
+      if (id === null) continue;
+      this.#judgeEnd(`${task} generation ${n}`, secret, id, grant);
       // What hangs under nothing is known by its token alone.
-      if (world.model.credentials.get(id)?.accessor === generation.accessor) continue;
+      if (generation.leases.has(id) || world.model.issuers.get(id) === generation.accessor) continue;
       world.blame(`${task} generation ${n} is published with ${secret} of another generation: ${id}`);
     }
     const values = deliveries.flatMap((delivery) => this.#turning(grant, delivery));
@@ -68,6 +71,17 @@ export class TermsJudge {
         world.blame(`${task} generation ${n} is published with the ${secret} that it had`);
     }
     if (values.length > 0) this.#followed.set(task, new Map([...all, [n, values]]));
+  }
+
+  /** Nobody is given what ran out while the rest was waited for. */
+  #judgeEnd(who: string, secret: string, id: string, { deadline }: LedgerGrant): void {
+    const world = this.#world;
+    const { at, life } = world;
+    const ended = world.model.ended.get(id);
+    if (ended?.cause !== 'expired' || ended.at >= deadline - LAST_MS) return;
+    // An agent that slept in between could not know.
+    if (life === null || life.awakeSince > ended.at || at - ended.at <= HANDED_MS) return;
+    world.blame(`${who} is published with ${secret}, which ended ${at - ended.at} ms ago: ${id}`);
   }
 
   #turning(grant: LedgerGrant, { secret, data }: Delivery): readonly Followed[] {

@@ -8,6 +8,8 @@ export interface LedgerLease {
   readonly id: string;
   /** As Vault said last. World time. */
   endsAt: number | null;
+  /** When the agent heard of that end. */
+  heardAt: number;
   proof: string | null;
 }
 
@@ -140,14 +142,14 @@ export class Ledger {
           const endsAt = lease.ends_at === null ? null : time(lease.ends_at);
           if (lease.id === null && endsAt !== null) generation.ends.push(endsAt);
           if (lease.id === null) continue;
-          generation.leases.set(lease.id, { id: lease.id, endsAt, proof: null });
+          generation.leases.set(lease.id, { id: lease.id, endsAt, heardAt: now, proof: null });
           this.byLease.set(lease.id, { grant, generation });
         }
         return;
       case 'leases.renewed':
         for (const lease of fact.leases as { id: string; ends_at: string }[]) {
           const known = generation.leases.get(lease.id);
-          if (known !== undefined) known.endsAt = time(lease.ends_at);
+          if (known !== undefined) Object.assign(known, { endsAt: time(lease.ends_at), heardAt: now });
         }
         return;
       case 'delivery.published': {

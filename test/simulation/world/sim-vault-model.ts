@@ -103,6 +103,8 @@ export class SimVaultModel {
   readonly uses = new Map<string, string>();
   /** By lease id. Judges look here, not at the leases. */
   readonly credentials = new Map<string, SimCredential>();
+  /** By which token each was issued, whatever became of it. */
+  readonly issuers = new Map<string, string>();
   /** How leases (by id) and tokens (by accessor) ended. */
   readonly ended = new Map<string, { readonly cause: EndCause; readonly at: number }>();
   readonly secrets: Readonly<Record<string, SimSecret>>;
@@ -189,6 +191,7 @@ export class SimVaultModel {
       retryAt: 0,
     };
     this.leases.set(lease.id, lease);
+    this.issuers.set(lease.id, token.accessor);
     this.credentials.set(lease.id, {
       path,
       accessor: token.accessor,
@@ -209,6 +212,7 @@ export class SimVaultModel {
     const id = certificateId({ mount: certificateMount(path)!, serial: `0${this.#count}` });
     const endsAt = this.now + ttlMs;
     const { accessor, meta } = token;
+    this.issuers.set(id, accessor);
     this.credentials.set(id, {
       path,
       accessor,

@@ -118,6 +118,23 @@ describe('extension', () => {
     expect(effects).toEqual([{ type: 'renewLeases', n: 1, leases: [{ id: ID, incrementSeconds: 810 }] }]);
   });
 
+  test('a cut that is late may undo the renewal after it: that is renewed in time until none can come any more', () => {
+    const unheard: GrantEvent = {
+      type: 'renewed',
+      n: 1,
+      results: [{ id: ID, problem: UNREACHABLE, what: 'failed' }],
+    };
+    const late = 400_000;
+    const extended = after(extendable(LONG), [50, ALARM], [60, unheard], [late, extendRequested(3_000_000)]);
+    const leftMs = DEADLINE_MS - late;
+    const next = (grant: Grant) => renewAt(grant.generations[0]!.leases[0]!, grant.deadline);
+    const renewed = after(extended, [late + 10, renewedTo(3_600_000, late)]);
+    expect(next(renewed)).toBeLessThan(instant(late + 10 + leftMs * 0.66));
+    // Vault has ended by then whatever it was asked before.
+    const settled = after(renewed, [late + 120_000, renewedTo(3_600_000, late + 120_000)]);
+    expect(next(settled), 'it lasts to the end').toBeNull();
+  });
+
   test('a lease that no renewal prolongs is replaced once the deadline is past its end', () => {
     const fixed = leaseIssued({ ttl_ms: DEADLINE_MS, renewable: false });
     expect(dueAt(extendable(fixed))).toBe(instant(DEADLINE_MS));

@@ -60,6 +60,15 @@ describe('ready, row by row', () => {
     ),
     row('starting · probed: shown', probing, probedOf(1), 0, 'starting', [], ['publish']),
     row(
+      'starting · probed, but a lease ended while the server was waited for: refused, and all of it undone',
+      () => probing(leaseIssued({ ttl_ms: 10_000, renewable: false })),
+      probedOf(1),
+      10_000,
+      'stopping',
+      ['grant.refused'],
+      ['erase'],
+    ),
+    row(
       'starting · probeFailed: refused, and all of it undone',
       probing,
       failed(1),

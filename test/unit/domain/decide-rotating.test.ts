@@ -203,13 +203,13 @@ describe('a rotation, row by row', () => {
   });
 
   test('however short its leases are, a task rotates once a second at most', () => {
-    const short = leaseIssued({ ttl_ms: 400, renewable: false });
+    const short = leaseIssued({ ttl_ms: 600, renewable: false });
     const first = after(activeAs({}, short), [1000, ALARM]);
     expect(first.opened).toBe(2);
     const second = after(
       first,
       [1000, tokenOpenedOf(2)],
-      [1000, secretsReadOf(2, [leaseIssued({ ttl_ms: 400, renewable: false }, 1000)])],
+      [1000, secretsReadOf(2, [leaseIssued({ ttl_ms: 600, renewable: false }, 1000)])],
       [1000, publishedOf(2)],
     );
     expect(after(second, [1900, ALARM]).opened).toBe(2);

@@ -75,6 +75,15 @@ describe('a start, row by row', () => {
       effects: ['erase'],
     },
     {
+      when: 'starting · secretsRead, one so late that another has ended: nobody is given what is dead already, refused',
+      grant: holdingToken,
+      event: secretsRead([leaseIssued({ ttl_ms: 15_000, renewable: false })]),
+      ms: 16_000,
+      state: 'stopping',
+      facts: ['leases.issued', 'grant.refused'],
+      effects: ['erase'],
+    },
+    {
       when: 'starting · published: active',
       grant: publishing,
       event: published,

@@ -105,6 +105,7 @@ export const lease = (overrides: Partial<Lease> = {}): Lease => ({
   known: false,
   proof: null,
   endedAt: null,
+  late: null,
   ...overrides,
 });
 
