@@ -180,6 +180,13 @@ export const DOMAIN_MUTANTS: readonly Mutant[] = [
     seed: 9_001_689,
   },
   {
+    name: 'no-cut-is-ever-late',
+    file: 'src/domain/generation.ts',
+    find: 'const leftMs = late?.ttlMs ?? Number.POSITIVE_INFINITY;',
+    replace: 'const leftMs = Number.POSITIVE_INFINITY;',
+    seed: 9_013_620,
+  },
+  {
     name: 'nothing-is-ever-proved',
     file: 'src/domain/retire.ts',
     find: 'end != null && end <= by + NATURAL_END_TOLERANCE_MS',
