@@ -166,6 +166,9 @@ const ENGINE_MUTANTS: readonly Mutant[] = [
 
 export const MUTANTS: readonly Mutant[] = [...ENGINE_MUTANTS, ...DOMAIN_MUTANTS, ...TERMS_MUTANTS];
 
+/** A change of the engine may shift what a seed does; one of so many neighbours then does it. */
+export const NEAR = 60;
+
 /** The file's text with the mutation. @throws Error unless `find` occurs exactly once */
 export function mutated({ name, file, find, replace }: Mutant, text: string): string {
   const parts = text.split(find);

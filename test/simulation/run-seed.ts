@@ -1,6 +1,7 @@
 // Owns the run of one seed: trouble, then quiet, then rest. Invariant: the same seed gives the same trace, and
 // nothing of one seed is left for the next.
 
+import { certificateOf } from '../../src/domain/certificate.ts';
 import { Approvers } from './world/approvers.ts';
 import { Happenings } from './world/happenings.ts';
 import { judgeRecord } from './world/judge-record.ts';
@@ -121,6 +122,9 @@ export async function comeToRest(world: World, { callers }: Happenings): Promise
   }
 }
 
-/** Whether somebody could have ended it. */
-const couldEnd = (world: World, id: string, accessor: string): boolean =>
-  world.ledger.byLease.has(id) || world.model.tokens.has(accessor);
+/** Whether somebody could have ended it: a certificate whose revocation was given up hangs under nothing. */
+const couldEnd = (world: World, id: string, accessor: string): boolean => {
+  const { byLease, byAccessor } = world.ledger;
+  if (certificateOf(id) !== null && byAccessor.get(accessor)?.grant.abandoned === true) return false;
+  return byLease.has(id) || world.model.tokens.has(accessor);
+};

@@ -80,9 +80,14 @@ function judgeGrowth(
     world.blame(`${grant.task} is given ${[...scope.difference(before)].join(', ')}, which it did not have`);
   grant.scope = scope;
   if (n === 1) return;
-  const held = world
-    .versions(grant.profile, decidedAt - 200)
-    .map(({ policies, secrets }) => new Set([...policies, ...secrets.map(({ path }) => path)]));
+  const versions = world.versions(grant.profile, decidedAt - 200);
+  // One that asks for less of Vault's promises gives something else, and is not taken.
+  const asked = new Map(grant.asks.map(({ secret, require }) => [secret, require]));
+  if (versions.some(({ secrets }) => secrets.some(({ name, require }) => asked.get(name) !== require)))
+    return;
+  const held = versions.map(
+    ({ policies, secrets }) => new Set([...policies, ...secrets.map(({ path }) => path)]),
+  );
   if (held.length === 0 || !held.every((given) => given.isSubsetOf(before))) return;
   const given = held.reduce((all, one) => all.union(one));
   if (!scope.isSubsetOf(given))

@@ -175,7 +175,12 @@ export class Life {
         onCall: (verb, args) => {
           if (verb === 'currentDir') return 'none';
           world.judge.onFilesCall(verb, args);
-          return world.hazards.blow('files');
+          const blow = world.hazards.blow('files');
+          if (verb !== 'publish' || blow !== 'before') return blow;
+          // Killed before its files are shown is killed while they are written.
+          const { task, n } = args[0] as Publication;
+          world.files.leaveDraft(task, n);
+          return blow;
         },
         onDone: (verb, args, result) => {
           if (verb === 'restore' && result === true) {

@@ -1,22 +1,13 @@
 // Owns a host that loses its power: every process, the tmpfs and the boot are gone, and of the journal what was
 // not synced. Invariant: what is lost is a tail of whole appends, none older than the last synced fact.
 
+import { isLight } from '../../../src/adapters/journal/light.ts';
 import type { Fact } from '../../../src/domain/fact.ts';
 import type { Draw } from './draw.ts';
 import { SimFiles } from './sim-files.ts';
 import { SimDisk } from './sim-journal.ts';
 import { SimSessionStore } from './sim-session-store.ts';
 import type { World } from './world.ts';
-
-/** Facts that the real journal does not sync by themselves (src/adapters/journal). */
-const LIGHT: ReadonlySet<Fact['type']> = new Set([
-  'grant.accepted',
-  'generation.opened',
-  'token.opened',
-  'leases.issued',
-  'grant.stopping',
-  'leases.known',
-]);
 
 export function cutPower(world: World, draw: Draw): void {
   const { disk } = world;
@@ -27,7 +18,7 @@ export function cutPower(world: World, draw: Draw): void {
     world.liveness.kill(task.pid);
   }
   const facts = disk.lines.map(({ fact }) => JSON.parse(fact) as Fact);
-  const synced = facts.findLastIndex(({ type }) => !LIGHT.has(type));
+  const synced = facts.findLastIndex((fact) => !isLight(fact));
   const kept = draw.int(synced + 1, facts.length);
   if (kept < facts.length) {
     world.disk = shortened(disk, kept);
