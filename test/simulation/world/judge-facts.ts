@@ -233,6 +233,14 @@ function judgeNeed(world: World, grant: LedgerGrant, why: string): void {
   const { life } = world;
   const gap = life === null ? 0 : life.startedAt - (life.heardBefore.get(inUse?.session ?? '') ?? 0);
   if (orphan(world, grant) && gap > 0.7 * weather.leashMs) return;
+  // What was heard and not noted any more, the next agent cannot know.
+  const noted = world.disk.sessions.get(inUse?.session ?? '');
+  if (
+    orphan(world, grant) &&
+    noted !== undefined &&
+    noted.endsAt + world.bootOffset <= (life?.startedAt ?? at)
+  )
+    return;
   // Another boot, or no profile any more, at a restart.
   const unprofiled = world.profiles.get(grant.profile)?.at(-1)?.profile === null;
   if (orphan(world, grant) && (world.powerCutAt !== null || unprofiled)) return;
