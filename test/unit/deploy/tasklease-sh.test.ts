@@ -10,6 +10,14 @@ import { program, shells } from './shells.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../../deploy/tasklease.sh', import.meta.url));
 
+/** What `run` forwards, and the exit code of a shell whose command dies of it. */
+const SIGNALS = [
+  ['TERM', 143],
+  ['HUP', 129],
+  ['INT', 130],
+  ['QUIT', 131],
+] as const;
+
 type Ended = { code: number | null; stdout: string; stderr: string };
 type Started = { child: ChildProcess; ended: Promise<Ended>; output: () => string };
 
@@ -206,24 +214,58 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
     expect(agent.of('DELETE')).toEqual([]);
   });
 
-  test('run forwards SIGTERM and still answers with the exit code of CMD', async () => {
-    const command = 'trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.05; done';
-    const run = begin(['run', '--profile', 'p', '--', 'sh', '-c', command]);
-    await until('CMD is up', () => run.output().includes('up'));
-    run.child.kill('SIGTERM');
-    expect(await run.ended).toMatchObject({ code: 9, stdout: 'up\nbye\n' });
-    expect(agent.of('DELETE')).toHaveLength(1);
-  });
+  test.each(SIGNALS)(
+    'run forwards SIG%s, answers with the exit code of CMD, and has stopped the task',
+    async (name) => {
+      const command = `trap "echo had ${name}; exit 9" ${name}; echo up; while :; do sleep 0.05; done`;
+      const run = begin(['run', '--profile', 'p', '--', 'sh', '-c', command]);
+      await until('CMD is up', () => run.output().includes('up'));
+      run.child.kill(`SIG${name}`);
+      expect(await run.ended).toMatchObject({ code: 9, stdout: `up\nhad ${name}\n` });
+      expect(agent.of('DELETE')).toHaveLength(1);
+    },
+  );
 
-  test('run that is interrupted while it waits for its start stops the task', async () => {
-    agent.behaviour = { silent: true };
-    const run = begin(['run', '--profile', 'p', '--', 'echo', 'ran']);
-    await until('the start has arrived', () => agent.of('PUT').length === 1);
-    run.child.kill('SIGTERM');
-    expect(await run.ended).toMatchObject({ code: 143, stdout: '' });
-    expect(agent.of('DELETE')).toHaveLength(1);
-    await until('the connection is closed', () => agent.of('PUT')[0]!.closedAt !== undefined);
-  });
+  test.each(SIGNALS)(
+    'run whose CMD dies of SIG%s exits with %i, as a shell does, and has stopped the task',
+    async (name, code) => {
+      const run = begin(['run', '--profile', 'p', '--', 'sh', '-c', 'ulimit -c 0; echo up; exec sleep 20']);
+      await until('CMD is up', () => run.output().includes('up'));
+      run.child.kill(`SIG${name}`);
+      expect(await run.ended).toMatchObject({ code, stdout: 'up\n' });
+      expect(agent.of('DELETE')).toHaveLength(1);
+    },
+  );
+
+  test.each(['INT', 'QUIT'] as const)(
+    'where env cannot give CMD its SIG%s back, which a background command ignores, CMD gets SIGTERM for it',
+    async (name) => {
+      const env = join(scratch, 'env');
+      writeFileSync(env, '#!/bin/sh\necho "env: unrecognized option: default-signal" >&2\nexit 1\n');
+      chmodSync(env, 0o755);
+      const command = 'trap "echo had TERM; exit 9" TERM; echo up; while :; do sleep 0.05; done';
+      const run = begin(['run', '--profile', 'p', '--', 'sh', '-c', command], '', {
+        PATH: `${scratch}:${process.env.PATH}`,
+      });
+      await until('CMD is up', () => run.output().includes('up'));
+      run.child.kill(`SIG${name}`);
+      expect(await run.ended).toMatchObject({ code: 9, stdout: 'up\nhad TERM\n' });
+      expect(agent.of('DELETE')).toHaveLength(1);
+    },
+  );
+
+  test.each(SIGNALS)(
+    'run that SIG%s interrupts while it waits for its start stops the task and exits with %i',
+    async (name, code) => {
+      agent.behaviour = { silent: true };
+      const run = begin(['run', '--profile', 'p', '--', 'echo', 'ran']);
+      await until('the start has arrived', () => agent.of('PUT').length === 1);
+      run.child.kill(`SIG${name}`);
+      expect(await run.ended).toMatchObject({ code, stdout: '' });
+      expect(agent.of('DELETE')).toHaveLength(1);
+      await until('the connection is closed', () => agent.of('PUT')[0]!.closedAt !== undefined);
+    },
+  );
 
   test('run killed with -9 loses its connection within a second', async () => {
     const run = begin([
