@@ -80,7 +80,9 @@ export const storm: Group = {
       name: 'ninety seconds of random faults, kills, freezes and restarts over tasks that rotate: nothing is left',
       limitMs: 300_000,
       async run(world) {
-        const random = seededRandom(chosenSeed('test/chaos/servers.test.ts'));
+        const random = seededRandom(
+          chosenSeed('--config vitest.long.config.ts test/chaos/servers.test.ts -t "ninety seconds"'),
+        );
         const overAt = performance.now() + 90_000;
         const count = { started: 0, refused: 0, cut: 0 };
         const blows: Record<string, number> = {};

@@ -7,12 +7,15 @@ import { parseArgs } from 'node:util';
 import { MUTANTS, NEAR } from './mutants.ts';
 import { runSeed } from './run-seed.ts';
 import { type Found, replayOf, runSeeds } from './run-seeds.ts';
+import { BLOWS, runScenario, SCENARIOS } from './scenarios.ts';
 import { Killed } from './world/sim-process.ts';
 
 const USAGE = `npm run test:long                                  100,000 seeds, the mutants, every chaos scenario and crash point,
                                                        the shipped manifests on a Kubernetes node
 npm run test:long -- --seeds N [--first N] [--jobs N]     seeds of the simulation alone
 npm run test:long -- --first SEED --seeds 1 --trace       tell what happens in one seed
+npm run test:long -- --scenario NAME [--blow HOW@N]       tell what happens in one story, when its effect N goes wrong
+                                                       (crashBefore, crashAfter, fail, lost)
   --mutants      only the mutants; --seeds is how many seeds each may take
   --no-mutants   only the seeds`;
 
@@ -25,6 +28,8 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
     jobs: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    scenario: { type: 'string' },
+    blow: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     'no-mutants': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -35,6 +40,7 @@ if (values.help) console.log(USAGE);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
+  if (values.scenario !== undefined) return tellScenario(values.scenario, values.blow);
   const first = whole('first', values.first);
   const jobs = values.jobs === undefined ? {} : { jobs: whole('jobs', values.jobs) };
   if (values.trace) return tell(first, whole('seeds', values.seeds ?? '1'));
@@ -108,11 +114,33 @@ async function hunt(first: number, seeds: number, jobs: { jobs?: number }): Prom
   return survived;
 }
 
-async function tell(first: number, seeds: number): Promise<number> {
+/** A dead process's code may still run into its end; nobody in the simulation sees that. */
+function ignoreTheKilled(): void {
   process.on('unhandledRejection', (error) => {
     if (error instanceof Killed) return;
     throw error;
   });
+}
+
+async function tellScenario(name: string, blow: string | undefined): Promise<number> {
+  const [how, at] = blow?.split('@') ?? [];
+  const strike = BLOWS.find((known) => known === how);
+  if (!Object.hasOwn(SCENARIOS, name) || (blow !== undefined && strike === undefined)) {
+    console.error(`--scenario takes one of: ${Object.keys(SCENARIOS).join(', ')}; --blow HOW@N\n${USAGE}`);
+    return 2;
+  }
+  ignoreTheKilled();
+  const { wrong, trace } = await runScenario(
+    name,
+    strike === undefined ? undefined : { how: strike, at: whole('blow HOW@N', at ?? '') },
+  );
+  console.log(trace.join('\n'));
+  console.log(`${name}${blow === undefined ? '' : `, ${blow}`}: ${wrong ?? 'nothing wrong'}`);
+  return wrong === null ? 0 : 1;
+}
+
+async function tell(first: number, seeds: number): Promise<number> {
+  ignoreTheKilled();
   let failed = 0;
   for (let seed = first; seed < first + seeds; seed += 1) {
     const { wrong, trace, hash, weather } = await runSeed(seed, true);

@@ -142,6 +142,14 @@ export interface ScenarioResult {
   readonly trace: readonly string[];
 }
 
+/** What an effect may come to. */
+export const BLOWS = [
+  'crashBefore',
+  'crashAfter',
+  'fail',
+  'lost',
+] as const satisfies readonly Strike['how'][];
+
 export async function runScenario(name: string, strike?: Strike): Promise<ScenarioResult> {
   const world = new World({
     seed: 1,

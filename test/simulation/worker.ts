@@ -1,7 +1,7 @@
 // Owns the run of many seeds in one process: told what to run by its parent, it reports as it goes.
 
 import { runSeed } from './run-seed.ts';
-import { runScenario } from './scenarios.ts';
+import { BLOWS, runScenario } from './scenarios.ts';
 import { Killed } from './world/sim-process.ts';
 
 /** Seeds `first`, `first + step` … below `end`. */
@@ -60,15 +60,16 @@ async function work(job: Job): Promise<void> {
   process.disconnect();
 }
 
-const BLOWS = ['crashBefore', 'crashAfter', 'fail', 'lost'] as const;
-
 async function strikeAll(scenario: string): Promise<void> {
   const plain = await runScenario(scenario);
   const found = plain.wrong === null ? [] : [{ seed: 0, wrong: `without a blow: ${plain.wrong}` }];
   for (let at = 1; at <= plain.effects; at += 1) {
     for (const how of BLOWS) {
       const { wrong } = await runScenario(scenario, { at, how });
-      if (wrong !== null) found.push({ seed: at, wrong: `${how} at effect ${at}: ${wrong}` });
+      if (wrong !== null) {
+        const replay = `npm run test:long -- --scenario "${scenario}" --blow ${how}@${at}`;
+        found.push({ seed: at, wrong: `${how} at effect ${at}: ${wrong}\n  replay: ${replay}` });
+      }
     }
   }
   process.send!({ ran: plain.effects * BLOWS.length, found, done: true } satisfies Report);
