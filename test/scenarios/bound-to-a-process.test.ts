@@ -1,9 +1,10 @@
 // Bar 6, first half: a task bound to a process or a connection ends with it, kill -9 included: its file is
-// gone and its lease proved gone within one second.
+// gone and its lease proved gone within one second; both leases, when it was just rotated and both generations live.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Login, letIn, loginOf, overlapping, rotate } from '../harness/rotations.ts';
 import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
@@ -13,7 +14,7 @@ const PROMISED_MS = 1_000;
 let world: World;
 const workloads: ChildProcess[] = [];
 beforeAll(async () => {
-  world = await createWorld();
+  world = await createWorld({ profiles: { overlapping: overlapping(0) } });
 });
 afterEach(() => {
   for (const workload of workloads.splice(0)) workload.kill('SIGKILL');
@@ -26,8 +27,8 @@ const workload = (): ChildProcess & { pid: number } => {
   return child as ChildProcess & { pid: number };
 };
 
-/** Ends the thing that `task` is bound to, and measures until file, role and lease are gone. */
-const expectGoneInTime = async (task: string, end: () => void): Promise<void> => {
+/** Ends the thing that `task` is bound to, and measures until file, roles and leases are gone. */
+const expectGoneInTime = async (task: string, end: () => void, leases = 1): Promise<void> => {
   expect(existsSync(join(world.paths.secrets, task))).toBe(true);
   const startedAt = performance.now();
   end();
@@ -38,7 +39,7 @@ const expectGoneInTime = async (task: string, end: () => void): Promise<void> =>
   );
   const left = PROMISED_MS - (performance.now() - startedAt);
   await until(
-    'the role is gone and its end is proved within a second',
+    'every role is gone and its end is proved within a second',
     async () =>
       (await world.pgRoles()).length === 0 &&
       (await world.api('GET', `/v1/tasks/${task}/receipt`)).status === 200,
@@ -46,7 +47,7 @@ const expectGoneInTime = async (task: string, end: () => void): Promise<void> =>
   );
   const receipt = (await world.api('GET', `/v1/tasks/${task}/receipt`)).body;
   expect(receipt).toMatchObject({ outcome: 'lost' });
-  expectProved(receipt, 1);
+  expectProved(receipt, leases);
   expect(await world.vaultLeases()).toEqual([]);
 };
 
@@ -54,6 +55,37 @@ test('a bound process killed with -9', async () => {
   const { pid } = workload();
   await startTask(world, 'bound', 'database', { bind: { pid } });
   await expectGoneInTime('bound', () => process.kill(pid, 'SIGKILL'));
+});
+
+/** Rotates a task that was started of `overlapping`; the logins of both generations, which work. */
+const raiseSecond = async (task: string): Promise<Login[]> => {
+  const before = await loginOf(world, task);
+  rounds += 1;
+  await rotate(world, task, 'overlapping', overlapping(rounds));
+  const logins = [before, await loginOf(world, task)];
+  expect(await letIn(world, logins)).toEqual([true, true]);
+  return logins;
+};
+let rounds = 0;
+
+test('a bound process killed with -9 while two generations live', async () => {
+  const { pid } = workload();
+  await startTask(world, 'bound-twice', 'overlapping', { bind: { pid } });
+  const logins = await raiseSecond('bound-twice');
+  await expectGoneInTime('bound-twice', () => process.kill(pid, 'SIGKILL'), 2);
+  expect(await letIn(world, logins)).toEqual([false, false]);
+});
+
+test('a bound connection that is cut while two generations live', async () => {
+  const held = await world.open('PUT', '/v1/tasks/conn-twice', {
+    profile: 'overlapping',
+    bind: { connection: true },
+  });
+  expect(held.status).toBe(201);
+  expect(await held.next()).toMatchObject({ task: 'conn-twice', state: 'active' });
+  const logins = await raiseSecond('conn-twice');
+  await expectGoneInTime('conn-twice', () => held.close(), 2);
+  expect(await letIn(world, logins)).toEqual([false, false]);
 });
 
 test('a bound process that ends by itself', async () => {

@@ -1,17 +1,22 @@
 // Bar 6, second half: `tasklease run`. Its exit code is the command's, or says what happened; whatever
-// the end, the lease is gone, and with kill -9 within one second.
+// the end, the lease is gone, and with kill -9 within one second; both leases, when the task was just rotated.
 import { existsSync, writeFileSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { letIn, loginOf, overlapping, rotate } from '../harness/rotations.ts';
 import { database } from '../harness/sample-profiles.ts';
+import { expectProved, receiptOf } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 let world: World;
 beforeAll(async () => {
   world = await createWorld({
-    profiles: { 'with-grace': { ...database, ttl: { default: '1s', max: '1m', grace: '1s' } } },
+    profiles: {
+      'with-grace': { ...database, ttl: { default: '1s', max: '1m', grace: '1s' } },
+      overlapping: overlapping(0),
+    },
   });
 });
 afterAll(() => world?.close());
@@ -67,34 +72,44 @@ test('exit codes 126 and 127 when the command cannot be executed or found', asyn
   await world.untilNothingLeft(1_000);
 });
 
-test('killed with -9: the role is gone within a second, the command lives on without its secret', async () => {
-  const pidFile = join(world.paths.scratch, 'cmd.pid');
-  const running = world.startCli([
-    ...['run', '--profile', 'database', '--task', 'killed', '--'],
-    ...['sh', '-c', 'echo $$ > "$1.new" && mv "$1.new" "$1" && exec sleep 600', 'sh', pidFile],
-  ]);
-  await until('the command runs', () => existsSync(pidFile));
-  const pid = Number(await readFile(pidFile, 'utf8'));
-  try {
-    expect(await world.pgRoles()).toHaveLength(1);
-    process.kill(running.pid, 'SIGKILL');
-    await until(
-      'role and file are gone within a second of kill -9',
-      async () =>
-        !existsSync(join(world.paths.secrets, 'killed')) && (await world.pgRoles()).length === 0 && true,
-      1_000,
-    );
-    process.kill(pid, 0);
-    const receipt = await until('the receipt', async () => {
-      const reply = await world.api('GET', '/v1/tasks/killed/receipt');
-      return reply.status === 200 && reply.body;
-    });
-    expect(receipt).toMatchObject({ outcome: 'lost', leases: [{ proof: 'revoked' }] });
-  } finally {
-    process.kill(pid, 'SIGKILL');
-  }
-  await world.untilNothingLeft(1_000);
-});
+test.each([
+  { task: 'killed', profile: 'database', generations: 1 },
+  { task: 'killed-twice', profile: 'overlapping', generations: 2 },
+])(
+  'killed with -9: every role is gone within a second, the command lives on without its secret; generations alive: $generations',
+  async ({ task, profile, generations }) => {
+    const pidFile = join(world.paths.scratch, `${task}.pid`);
+    const running = world.startCli([
+      ...['run', '--profile', profile, '--task', task, '--'],
+      ...['sh', '-c', 'echo $$ > "$1.new" && mv "$1.new" "$1" && exec sleep 600', 'sh', pidFile],
+    ]);
+    await until('the command runs', () => existsSync(pidFile));
+    const pid = Number(await readFile(pidFile, 'utf8'));
+    try {
+      const logins = [await loginOf(world, task)];
+      if (generations === 2) {
+        await rotate(world, task, profile, overlapping(1));
+        logins.push(await loginOf(world, task));
+      }
+      expect(await letIn(world, logins)).toEqual(logins.map(() => true));
+      expect(await world.pgRoles()).toHaveLength(generations);
+      process.kill(running.pid, 'SIGKILL');
+      await until(
+        'roles and files are gone within a second of kill -9',
+        async () => !existsSync(join(world.paths.secrets, task)) && (await world.pgRoles()).length === 0,
+        1_000,
+      );
+      process.kill(pid, 0);
+      expect(await letIn(world, logins)).toEqual(logins.map(() => false));
+      const receipt = await receiptOf(world, task);
+      expect(receipt).toMatchObject({ outcome: 'lost' });
+      expectProved(receipt, generations);
+    } finally {
+      process.kill(pid, 'SIGKILL');
+    }
+    await world.untilNothingLeft(1_000);
+  },
+);
 
 test('signals reach the command, and its answer to them is the exit code', async () => {
   const ready = join(world.paths.scratch, 'trap.ready');
