@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { untilNothingAnsweredIsLeft } from '../harness/answered-logins.ts';
 import { fileLogsIn } from '../harness/file-login.ts';
 import { chosenSeed, seededRandom } from '../harness/random.ts';
+import { inRound } from '../harness/rotations.ts';
 import { database } from '../harness/sample-profiles.ts';
-import { startTask } from '../harness/tasks.ts';
+import { showTask, startTask } from '../harness/tasks.ts';
 import { pause, until } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
@@ -22,13 +23,7 @@ const LANES = 8;
 const ROTATING = 'keeper-rotating';
 /** Tasks that live through it all; every change of the last one's profile rotates it. */
 const KEEPERS = { 'keeper-plain': 'database', [ROTATING]: 'keeping', 'keeper-reloaded': 'reloaded' };
-const reloaded = (round: number) => ({
-  ...database,
-  overlap: '1s',
-  description: `round ${round}`,
-  mode: modes[round % 2],
-});
-const modes = ['0400', '0440'];
+const reloaded = (round: number) => inRound(database, 1, round);
 
 let world: World;
 beforeAll(async () => {
@@ -64,7 +59,7 @@ test('kill -9 at 25 random moments under load: living tasks go on, and nothing i
 
   for (let moment = 0; moment < MOMENTS; moment += 1) {
     await pause(random() * 400);
-    if (moment % 2 === 1) await world.writeProfile('reloaded', reloaded(moment));
+    if (moment % 2 === 1) await world.writeProfile('reloaded', reloaded(Math.ceil(moment / 2)));
     await world.agent.kill9();
     // Every third time it is killed again before it is ready: recovery must survive its own death.
     if (moment % 3 === 2) {
@@ -79,6 +74,10 @@ test('kill -9 at 25 random moments under load: living tasks go on, and nothing i
       else expect(await fileLogsIn(world, task), task).toBe(true);
     }
   }
+  await until(
+    'the changes of its profile have rotated keeper-reloaded',
+    async () => (await showTask(world, 'keeper-reloaded')).generation > 1,
+  );
   loading = false;
   await Promise.all(lanes);
   console.log(`${finished} tasks were finished, ${cutOff} requests were cut off`);
