@@ -58,12 +58,14 @@ const fullDisk: Scenario = {
     }),
 };
 
-/** The agent may open no more files than it has open now, and so many, while `work` runs. */
+/** The agent may open only so many files more while `work` runs: the numbers below the limit that it has not taken. */
 const withDescriptors = async (world: ChaosWorld, more: number, work: () => Promise<void>): Promise<void> => {
   const pid = `${world.agent.pid}`;
   const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))!;
-  const highest = Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number));
-  execFileSync('prlimit', ['--pid', pid, `--nofile=${highest + 1 + more}:`]);
+  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let lowest = 0;
+  for (let free = -1; free < more; lowest += 1) if (!taken.has(lowest)) free += 1;
+  execFileSync('prlimit', ['--pid', pid, `--nofile=${lowest - 1}:`]);
   try {
     await work();
   } finally {
@@ -71,30 +73,52 @@ const withDescriptors = async (world: ChaosWorld, more: number, work: () => Prom
   }
 };
 
+/** What each lack of a descriptor is told as: for the caller, for the way to Vault, for the files. */
+const SHORT: Record<string, { status: number; says: RegExp }> = {
+  CAPACITY: { status: 429, says: /no file descriptor left.*LimitNOFILE=/s },
+  VAULT_UNREACHABLE: { status: 503, says: /EMFILE/ },
+  DELIVERY_FAILED: { status: 500, says: /EMFILE.*LimitNOFILE=/s },
+};
+
 const noDescriptors: Scenario = {
-  name: 'no file descriptors left: starts are refused or not even heard, nothing is left of them, and all is well with new ones',
+  name: 'no file descriptors left: starts are refused with what to raise or not even heard, a stop takes the files away and is proved, and all is well with new ones',
   fast: true,
   async run(world) {
-    const task = newTask('before');
-    await startTask(world, task, 'database');
-    for (const more of [0, 1, 2]) {
+    const codes = new Set<string>();
+    const kept = newTask('kept');
+    await startTask(world, kept, 'database');
+    for (const more of [0, 2, 4, 8, 10]) {
+      const stopped = newTask('stopped');
+      await startTask(world, stopped, 'database');
       await withDescriptors(world, more, async () => {
-        const limit = AbortSignal.timeout(5_000);
-        const ids = Array.from({ length: 6 }, () => newTask('crowd'));
-        const starts = ids.map(async (id) => {
+        const limit = AbortSignal.timeout(3_000);
+        const stop = async () => {
+          const reply = await world.api('DELETE', `/v1/tasks/${stopped}`).catch(() => undefined);
+          if (reply === undefined || limit.aborted) return;
+          expect([200, 202], reply.text).toContain(reply.status);
+          expect(world.taskDirs()).not.toContain(stopped);
+        };
+        const starts = Array.from({ length: 6 }, async () => {
+          const id = newTask('crowd');
           const reply = await world.api('PUT', `/v1/tasks/${id}`, DATABASE).catch(() => undefined);
           if (reply === undefined || reply.status === 201) return;
-          expect([500, 503, 429], reply.text).toContain(reply.status);
-          expectProblem(reply, reply.status, reply.body.code);
+          const short = SHORT[reply.body.code];
+          expect(short, `no code for a lack of descriptors: ${reply.text}`).toBeDefined();
+          const { code, detail, hint, retryable } = expectProblem(reply, short!.status, reply.body.code);
+          expect(`${detail}; ${hint}`).toMatch(short!.says);
+          expect([retryable, hint], reply.text).toEqual([true, expect.stringMatching(/\S+ \S+/)]);
           expect(world.taskDirs()).not.toContain(id);
+          codes.add(code);
         });
         const over = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));
-        await Promise.race([Promise.all(starts), over]);
+        await Promise.race([Promise.all([stop(), ...starts]), over]);
       });
       expect(world.agent.running).toBe(true);
+      expectProved(await stopTask(world, stopped), 1);
     }
-    expect(await credentialWorks(world, task)).toBe(true);
-    expectProved(await stopTask(world, task), 1);
+    expect([...codes], 'the shortage was never felt').toContain('CAPACITY');
+    expect(await credentialWorks(world, kept)).toBe(true);
+    expectProved(await stopTask(world, kept), 1);
     await nothingLeft(world);
   },
 };
