@@ -76,7 +76,7 @@ const withDescriptors = async (world: ChaosWorld, more: number, work: () => Prom
 /** What each lack of a descriptor is told as: for the caller, for the way to Vault, for the files. */
 const SHORT: Record<string, { status: number; says: RegExp }> = {
   CAPACITY: { status: 429, says: /no file descriptor left.*LimitNOFILE=/s },
-  VAULT_UNREACHABLE: { status: 503, says: /EMFILE/ },
+  VAULT_UNREACHABLE: { status: 503, says: /EMFILE.*LimitNOFILE=/s },
   DELIVERY_FAILED: { status: 500, says: /EMFILE.*LimitNOFILE=/s },
 };
 

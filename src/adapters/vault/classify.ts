@@ -126,14 +126,18 @@ export function failedRequest(line: RequestLine, address: string, cause: unknown
   const reason = typeof code === 'string' ? code : cause instanceof Error ? cause.name : 'an unknown error';
   const tls = /^(?:EPROTO|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(reason);
   const notSent = tls || syscall === 'connect' || NOT_SENT.has(reason);
-  const hint = tls
-    ? 'check vault.ca_file, the name in the certificate of Vault, and that it speaks TLS there'
-    : 'check that Vault runs and that vault.address is right';
   const detail = `${line.method} ${line.path}: ${address} ${notSent ? 'cannot be reached' : 'gave no answer'} (${reason})`;
   return new VaultFailure(
     notSent ? 'notDone' : 'unknown',
-    new Problem('VAULT_UNREACHABLE', detail, { hint, cause }),
+    new Problem('VAULT_UNREACHABLE', detail, { hint: adviceFor(reason, tls), cause }),
   );
+}
+
+function adviceFor(reason: string, tls: boolean): string {
+  if (tls) return 'check vault.ca_file, the name in the certificate of Vault, and that it speaks TLS there';
+  if (reason === 'EMFILE' || reason === 'ENFILE')
+    return 'the agent has no file descriptor left for a connection: raise its limit of open files (LimitNOFILE=, ulimit -n)';
+  return 'check that Vault runs and that vault.address is right';
 }
 
 /** A reply that must not be relied on. */

@@ -186,6 +186,15 @@ describe('a request without a reply', () => {
     },
   );
 
+  test.each(['EMFILE', 'ENFILE'])(
+    '%s: it never left, and the limit of open files is what to raise',
+    (code) => {
+      const failure = failed(coded(code, { syscall: 'connect' }));
+      expect(failure.kind).toBe('notDone');
+      expect(failure.problem.hint).toMatch(/LimitNOFILE=/);
+    },
+  );
+
   test.each([
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     'SELF_SIGNED_CERT_IN_CHAIN',
