@@ -1,5 +1,6 @@
 // Owns the promises of the clock port, on the simulated and on the real clock.
 
+import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -131,3 +132,17 @@ describe('clock, simulated', () => {
     expect(clock.now().at).toBe(1000);
   });
 });
+
+// time_namespaces(7): the boot clock is set ahead, as after a suspend of so many seconds; the monotonic one is not.
+const ASLEEP_S = 500_000;
+const afterSleep = ['--time', '--fork', '--boottime', `${ASLEEP_S}`];
+if (spawnSync('unshare', [...afterSleep, 'true']).status === 0) {
+  test('clock, real: counts the time that the machine was suspended', () => {
+    const clock = new URL('../../src/adapters/system/clock.ts', import.meta.url).href;
+    const script = `import { systemClock } from '${clock}'; console.log(systemClock().now().at)`;
+    const args = [...afterSleep, process.execPath, '--input-type=module', '--eval', script];
+    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+    const ahead = Number(stdout) - systemClock().now().at;
+    expect(ahead / 1000, stderr).toBeGreaterThan(ASLEEP_S - 3600);
+  });
+}
