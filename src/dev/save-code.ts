@@ -17,7 +17,6 @@ const fileOf = (flavour: 'agent' | 'command'): string =>
 
 const keeping = (flavour: 'agent' | 'command'): NodeJS.ProcessEnv => ({
   ...bareEnvironment(),
-  TASKLEASE_NODE: process.execPath,
   TASKLEASE_DEV_COMPILED: fileOf(flavour),
   NODE_OPTIONS: `--import=${new URL('./keep-compiled.ts', import.meta.url).href}`,
 });
@@ -38,7 +37,7 @@ async function save(dir: string): Promise<void> {
     promisify(execFile)(TASKLEASE, [...args, '--socket', socketPath], { env });
   try {
     await untilReady('the agent', agent, logPath, () =>
-      command({ ...bareEnvironment(), TASKLEASE_NODE: process.execPath }, 'status').then(
+      command(bareEnvironment(), 'status').then(
         () => true,
         () => false,
       ),

@@ -1,7 +1,7 @@
 // Owns when something is to be done about a grant: each moment by itself, and the earliest of all, which is its
 // one alarm. Invariant: what decide does at an alarm moves or clears the moment that rang.
 
-import type { Grant } from './grant.ts';
+import type { Generation, Grant } from './grant.ts';
 import { current, living, mortals } from './grant.ts';
 import type { Instant } from './instant.ts';
 import { deadAt, type Lease, lastsUntil, renewAt, replaceAt } from './lease.ts';
@@ -45,6 +45,10 @@ export function dueAt(grant: Grant): Instant | null {
 /** The task's own end: its deadline, or a lease that ends right before it. */
 export const overAt = (grant: Grant): Instant =>
   earliest([grant.deadline, ...leases(grant).map((lease) => lastsUntil(lease, grant.deadline))])!;
+
+/** What of a generation counts as dead by now. */
+export const deadIn = (generation: Generation, deadline: Instant, now: Instant): Lease | undefined =>
+  mortals(generation).find((lease) => (deadAt(lease, deadline) ?? Number.POSITIVE_INFINITY) <= now);
 
 /** When the credential in use is dead; null once that is known. */
 export const staleFrom = (grant: Grant): Instant | null =>

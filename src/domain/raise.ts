@@ -2,10 +2,11 @@
 // record before the token is used, the leases before the files are written; a generation that fails half way
 // is retired, never left.
 
+import { deadIn } from './due.ts';
 import type { Generation, Grant } from './grant.ts';
 import { current, generationOf, mortals, works } from './grant.ts';
 import type { Instant } from './instant.ts';
-import { deadAt, needsCut, retryDelay } from './lease.ts';
+import { needsCut, retryDelay } from './lease.ts';
 import { Problem } from './problem.ts';
 import type { Step } from './step.ts';
 
@@ -51,9 +52,7 @@ export const tooShort = (): Problem =>
 
 /** Why nobody is given this generation: some secrets may take longer to come, or to work, than others live. */
 export function endedMeanwhile(grant: Grant, n: number, now: Instant): Problem | null {
-  const ended = mortals(generationOf(grant, n)!).find(
-    (lease) => (deadAt(lease, grant.deadline) ?? Number.POSITIVE_INFINITY) <= now,
-  );
+  const ended = deadIn(generationOf(grant, n)!, grant.deadline, now);
   if (ended === undefined) return null;
   return new Problem(
     'VAULT_UNREACHABLE',

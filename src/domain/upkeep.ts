@@ -1,13 +1,13 @@
 // Owns the life of a working task: renewals, rotations, what is due when. Invariant: only what Vault granted is
 // believed; nothing is renewed past the deadline; a credential that is known to be dead is not left in its file.
 
-import { giveUpAt, leadMs, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
+import { deadIn, giveUpAt, leadMs, overAt, renewalAt, rotateAt, staleFrom, withdrawAt } from './due.ts';
 import type { Outcome } from './fact.ts';
 import type { Grant } from './grant.ts';
 import { current, generationOf, living, mortals, works } from './grant.ts';
 import type { GrantEvent, LeaseRenewal } from './grant-event.ts';
 import type { Instant } from './instant.ts';
-import { deadAt, incrementSeconds, mostPatient, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
+import { incrementSeconds, mostPatient, needsCut, renewAt, replaceAt, retryDelay } from './lease.ts';
 import { raise, supersede } from './raise.ts';
 import { retireDue } from './retire.ts';
 import type { Step } from './step.ts';
@@ -63,7 +63,7 @@ export function goStale(step: Step, why: string): void {
 }
 
 const deadLease = (grant: Grant, now: Instant): string => {
-  const dead = mortals(current(grant)!).find((lease) => (deadAt(lease, grant.deadline) ?? Infinity) <= now);
+  const dead = deadIn(current(grant)!, grant.deadline, now);
   return `the lease of ${dead?.secret ?? 'a secret'} ended`;
 };
 

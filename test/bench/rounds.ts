@@ -33,16 +33,17 @@ const cycle = async (who: Contender, engine: Engine, into: Latencies): Promise<v
   if (who.stop !== undefined) await timed(into.stop, () => who.stop!(engine, held));
 };
 
+const unmeasured = (who: Contender, engine: Engine): Promise<void> =>
+  cycle(who, engine, { start: [], stop: [] });
+
 const WARM_TASKS = 800;
 const WARM_WIDTH = 8;
 
-/** Until V8 has compiled what a process needs that stays for days: this long, its first tasks cost twice the rest. */
+/** What V8 compiles in the first tasks of a process that stays for days is in nobody's figures. */
 export async function warm(engine: Engine, contenders: readonly Contender[]): Promise<void> {
   for (const who of contenders) {
     if (who.isCommand) continue;
-    await inParallel(Array.from({ length: WARM_TASKS }), WARM_WIDTH, () =>
-      cycle(who, engine, { start: [], stop: [] }),
-    );
+    await inParallel(Array.from({ length: WARM_TASKS }), WARM_WIDTH, () => unmeasured(who, engine));
   }
 }
 
@@ -96,9 +97,7 @@ export async function blocks(
       const count = (who.isCommand ? COMMAND_TASKS : RESIDENT_TASKS)[width];
       const into = seen.get(who.name)![width]!;
       const before = { at: performance.now(), own: who.cpuMs(), vault: treeMs(vaultPid) };
-      await inParallel(Array.from({ length: count }), width, () =>
-        cycle(who, engine, { start: [], stop: [] }),
-      );
+      await inParallel(Array.from({ length: count }), width, () => unmeasured(who, engine));
       into.tasks += count;
       into.ms += performance.now() - before.at;
       into.ownCpu += who.cpuMs() - before.own;
@@ -119,9 +118,9 @@ export async function wires(
   const seen = new Map<string, Wire>();
   for (const who of contenders) {
     const tasks = who.isCommand ? 2 : WIRE_TASKS;
-    if (!who.isCommand) for (let n = 0; n < 3; n += 1) await cycle(who, engine, { start: [], stop: [] });
+    if (!who.isCommand) for (let n = 0; n < 3; n += 1) await unmeasured(who, engine);
     const before = proxy.count();
-    for (let n = 0; n < tasks; n += 1) await cycle(who, engine, { start: [], stop: [] });
+    for (let n = 0; n < tasks; n += 1) await unmeasured(who, engine);
     const after = proxy.count();
     const each = (key: keyof Wire): number => (after[key] - before[key]) / tasks;
     seen.set(who.name, {

@@ -4,6 +4,7 @@ import { canLogin } from '../../src/dev/postgres-server.ts';
 import { database, type ProfileBody } from './sample-profiles.ts';
 import { showTask } from './tasks.ts';
 import { until } from './until.ts';
+import type { Login } from './vault-audit.ts';
 import type { World } from './world.ts';
 
 /**
@@ -17,14 +18,6 @@ export const inRound = (body: ProfileBody, overlapSeconds: number, round: number
 
 /** No test lives to see the end of this overlap: a generation once superseded ends with its task. */
 export const overlapping = (round: number): ProfileBody => inRound(database, 1800, round);
-
-export interface Login {
-  readonly username: string;
-  readonly password: string;
-}
-
-export const loginOf = async (world: Pick<World, 'file'>, task: string): Promise<Login> =>
-  JSON.parse(await world.file(task, 'db.json'));
 
 /** Which of these PostgreSQL lets in. */
 export const letIn = async (world: Pick<World, 'postgres'>, logins: readonly Login[]): Promise<boolean[]> =>

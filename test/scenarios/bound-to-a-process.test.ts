@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Login, letIn, loginOf, overlapping, rotate } from '../harness/rotations.ts';
+import { loginOf } from '../harness/file-login.ts';
+import { letIn, overlapping, rotate } from '../harness/rotations.ts';
 import { expectProblem, expectProved, startTask, stopTask } from '../harness/tasks.ts';
 import { until } from '../harness/until.ts';
+import type { Login } from '../harness/vault-audit.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const PROMISED_MS = 1_000;

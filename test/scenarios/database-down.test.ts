@@ -4,7 +4,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { letIn, loginOf, overlapping, rotate } from '../harness/rotations.ts';
+import { loginOf } from '../harness/file-login.ts';
+import { letIn, overlapping, rotate } from '../harness/rotations.ts';
 import { expectProblem, expectProved, receiptOf, startTask } from '../harness/tasks.ts';
 import { untilEmpty } from '../harness/until.ts';
 import { createWorld, type World } from '../harness/world.ts';

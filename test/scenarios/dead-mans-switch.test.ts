@@ -2,11 +2,12 @@
 // stays dead, Vault itself drops the role within leash + 5 s. The same for a task that is rotated every few seconds, by
 // a profile that changes, and that has two generations when the agent dies.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fileLogsIn } from '../harness/file-login.ts';
-import { inRound, type Login, letIn, loginOf, overlapping, rotate } from '../harness/rotations.ts';
+import { fileLogsIn, loginOf } from '../harness/file-login.ts';
+import { inRound, letIn, overlapping, rotate } from '../harness/rotations.ts';
 import { database } from '../harness/sample-profiles.ts';
 import { startTask } from '../harness/tasks.ts';
 import { pause, untilEmpty } from '../harness/until.ts';
+import type { Login } from '../harness/vault-audit.ts';
 import { createWorld, type World } from '../harness/world.ts';
 
 const LEASH_MS = 10_000;

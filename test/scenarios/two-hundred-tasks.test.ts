@@ -2,8 +2,8 @@
 // role in PostgreSQL, no lease and no task token in Vault, no file; each has a receipt that proves it.
 // The same while their profiles change every few seconds and some leases come to their max TTL: each task is rotated.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { refused } from '../harness/file-login.ts';
-import { inRound, loginOf } from '../harness/rotations.ts';
+import { loginOf, refused } from '../harness/file-login.ts';
+import { inRound } from '../harness/rotations.ts';
 import { certificate, database, oneTimePassword } from '../harness/sample-profiles.ts';
 import { expectProved, showTask, startTask, stopTask } from '../harness/tasks.ts';
 import { inParallel, pause, until } from '../harness/until.ts';
